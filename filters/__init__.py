@@ -1,0 +1,1 @@
+"""Filter sets, one module each: pure functions on a document, and a table of rules beside them."""

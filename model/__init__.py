@@ -1,0 +1,1 @@
+"""The trainer: pretrains a decoder on token shards. Imports torch, never Beam."""

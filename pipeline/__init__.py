@@ -1,0 +1,1 @@
+"""Everything that knows about Beam, files and the command line."""

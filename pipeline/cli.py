@@ -1,0 +1,272 @@
+"""The command line. Commands parse their options, call one function and print its result.
+
+Results go to stdout, all else to stderr. Everything heavy is imported inside a command, so that
+`gristmill --help` loads neither Beam nor torch.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipeline.errors import UserError
+
+app = typer.Typer(
+    name="gristmill",
+    help="Turns raw text into a pretrained language model, with every document accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+
+Set = Annotated[
+    list[str], typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override a dotted key.")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Recipe file; ./pipelines.yaml if there is one, else the own."),
+]
+OutputArgument = Annotated[str, typer.Argument(metavar="OUT", help="An output directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (anywhere).")] = False,
+) -> None:
+    """Turns raw text into a pretrained language model, with every document accounted for."""
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Where the output goes.")] = Path("out/demo"),
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
+) -> None:
+    """Mill the embedded corpus, train a tiny decoder on it, and write the report."""
+    from pipeline.demo import run_demo
+
+    run_demo(output, workers, steps, out, err)
+
+
+@app.command(context_settings={"allow_extra_args": True})
+def run(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="A recipe's name; see `gristmill recipes`.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Directory or URL.")],
+    input_: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="GLOB", help="Instead of the recipe's inputs."),
+    ] = None,
+    config: Config = None,
+    runner: Annotated[str, typer.Option(help="local, dask or dataflow.")] = "local",
+    workers: Annotated[int, typer.Option(min=1, help="Processes of the local runner.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show recipe and splits only.")] = False,
+    set_: Set = [],  # noqa: B006 - Typer copies it
+    as_json: AsJson = False,
+) -> None:
+    """Run a recipe: raw text in; shards, ledger and report out. After `--`: options for Beam."""
+    import json
+
+    from pipeline.errors import UsageError
+    from pipeline.recipe import default_config, load_recipe
+    from pipeline.run import is_finished, make_job, planned, recipe_yaml
+    from pipeline.runners import RUNNERS
+    from pipeline.summary import print_splits, print_summary, summary
+
+    if runner not in RUNNERS:
+        raise UsageError(f"--runner {runner}: expected one of {', '.join(RUNNERS)}")
+    if stray := [word for word in context.args if not word.startswith("--")]:
+        raise UsageError(
+            f"unexpected {stray[0]}", "Quote a glob: --input 'data/*.jsonl'. Beam's options: --k=v"
+        )
+    if input_:
+        set_ = [*set_, f"source.inputs={json.dumps(input_)}"]
+    resolved = load_recipe(recipe, config or default_config(), set_)
+    if dry_run:
+        job, splits, _ = planned(resolved, output)
+        out.print(recipe_yaml(resolved), markup=False, highlight=False)
+        print_splits(splits, out)
+        return
+    job = make_job(recipe, resolved, output)
+    if is_finished(job):
+        err.print(f"{output} is finished already; nothing to do.", markup=False)
+    else:
+        from pipeline.run import run as run_job
+
+        try:
+            run_job(job, runner, workers, context.args, err)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "Stopped. All finished parts are kept; the same command goes on from there."
+            ) from None
+    if as_json:
+        print(json.dumps(summary(job.output), indent=1))
+    else:
+        print_summary(job.output, out)
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Show this one, resolved.")] = None,
+    config: Config = None,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """List the recipes, or show one with every default filled in."""
+    from pipeline.recipe import default_config, load_recipe, recipe_names
+
+    path = config or default_config()
+    if name is None:
+        from rich.table import Table
+
+        table = Table("recipe", "description", title=str(path), title_justify="left", box=None)
+        for recipe, description in recipe_names(path).items():
+            table.add_row(recipe, description)
+        out.print(table)
+    else:
+        from pipeline.run import recipe_yaml
+
+        text = recipe_yaml(load_recipe(name, path, set_))
+        out.print(text, markup=False, highlight=False, end="")
+
+
+@app.command()
+def filters(name: Annotated[str | None, typer.Argument(help="Show this one's rules.")] = None) -> None:
+    """List the filters, or show one's signals, thresholds and source."""
+    from pipeline.summary import print_filter, print_filters
+
+    if name is None:
+        print_filters(out)
+    else:
+        print_filter(name, out)
+
+
+@app.command()
+def report(
+    output: OutputArgument,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Print the summary of an output and the path of its report."""
+    from pipeline.summary import open_report, print_summary
+    from pipeline.output import Output
+
+    print_summary(Output(output.rstrip("/")), out)
+    if open_:
+        open_report(Output(output.rstrip("/")))
+
+
+@app.command()
+def inspect(
+    output: OutputArgument,
+    what: Annotated[
+        str, typer.Argument(help="documents, ledger, pairs, clusters, errors or tokens.")
+    ],
+    limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show rows of an output's tables."""
+    from pipeline.look import print_rows, rows
+
+    print_rows(rows(output, what, limit), out, as_json)
+
+
+@app.command()
+def explain(
+    output: OutputArgument,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A document's id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what became of one document, and why."""
+    from pipeline.look import explanation, print_explanation
+
+    print_explanation(explanation(output, id_), out, as_json)
+
+
+@app.command()
+def verify(output: OutputArgument) -> None:
+    """Check an output against its manifest: counts, ids, checksums."""
+    from pipeline.look import verify_output
+
+    out.print(verify_output(output), markup=False)
+
+
+@app.command()
+def train(
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="An output with token shards.")],
+    run: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Training directory.")],
+    preset: Annotated[str, typer.Option(help="tiny to 1b; see docs/training.md.")] = "tiny",
+    set_: Set = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Pretrain a decoder on an output's shards; the same command resumes a broken-off run."""
+    from pipeline.training import run_training
+
+    run_training(output, run, preset, set_, out, err, as_json)
+
+
+@app.command()
+def generate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A training directory.")],
+    prompt: Annotated[str, typer.Option(help="Text to go on from.")] = "",
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 200,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token.")] = 0.8,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Sample among the k likeliest.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same text.")] = 0,
+) -> None:
+    """Generate text with a trained decoder."""
+    from pipeline.training import generated
+
+    print(generated(run, prompt, max_tokens, temperature, top_k, seed))
+
+
+class Interrupted(Exception):
+    """The user pressed Ctrl-C; the message says how to go on."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits: 0 ok, 1 failed, 2 usage, 3 verification, 130 Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    end = words.index("--") if "--" in words else len(words)
+    debug = "--debug" in words[:end]
+    words = [word for word in words[:end] if word != "--debug"] + words[end:]
+    try:
+        app(words)
+    except UserError as error:
+        if debug:
+            raise
+        _print_error(error.message, error.hint)
+        sys.exit(error.exit_code)
+    except Interrupted as error:
+        _print_error(str(error))
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        _print_error(
+            f"internal error: {type(error).__name__} in {_place(error)}",
+            "Run again with --debug for the traceback, and please report it.",
+        )
+        sys.exit(1)
+
+
+def _print_error(message: str, hint: str = "") -> None:
+    err.print("error:", style="bold red", end=" ")
+    err.print(message, markup=False, highlight=False)
+    if hint:
+        err.print(hint, markup=False, highlight=False)
+
+
+def _place(error: BaseException) -> str:
+    """Returns the module and line where an exception was raised; its message may hold text."""
+    trace: Any = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "?"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The columns of documents/, errors/ and work/signatures/, and how rows become batches."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from filters.registry import FILTERS
+from pipeline.recipe import Recipe
+
+
+@dataclass(slots=True)
+class Row:
+    """One input document on its way to documents/: redacted text and all that was measured.
+
+    A document that could not be read or measured has an `error` and no text, signals or sketch.
+    """
+
+    id: str
+    source: str
+    text: str = ""
+    url: str | None = None
+    n_bytes: int = 0
+    language: str | None = None
+    language_score: float | None = None
+    signals: dict[str, dict[str, float]] = field(default_factory=dict)
+    redactions: dict[str, int] = field(default_factory=dict)
+    digest: bytes = b""
+    signature: NDArray[np.uint32] | None = None
+    place: str = ""
+    error: str | None = None
+
+
+def documents_schema(recipe: Recipe) -> pa.Schema:
+    """Returns the schema of documents/, with one struct of float64 signals for each filter."""
+    fields = [
+        ("id", pa.string()),
+        ("url", pa.string()),
+        ("source", pa.string()),
+        ("text", pa.large_string()),
+        ("n_bytes", pa.uint32()),
+        ("language", pa.string()),
+        ("language_score", pa.float32()),
+    ]
+    filters = [
+        pa.field(name, pa.struct([(rule.signal, pa.float64()) for rule in FILTERS[name].RULES]))
+        for name in recipe.filters.names
+    ]
+    if filters:  # Parquet has no struct without fields
+        fields.append(("signals", pa.struct(filters)))
+    fields.append(("redactions", pa.map_(pa.string(), pa.uint32())))
+    return pa.schema(fields)
+
+
+def documents_batch(rows: list[Row], schema: pa.Schema) -> pa.RecordBatch:
+    """Returns rows as a record batch of documents/."""
+    columns = [
+        [
+            list(getattr(row, name).items()) if name == "redactions" else getattr(row, name)
+            for row in rows
+        ]
+        for name in schema.names
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+ERRORS_SCHEMA = pa.schema(
+    [
+        ("split", pa.uint32()),
+        ("id", pa.string()),
+        ("offset", pa.string()),
+        ("stage", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+
+
+def errors_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Returns error rows as a table of errors/."""
+    return pa.Table.from_pylist(rows, ERRORS_SCHEMA)
+
+
+def signatures_schema(recipe: Recipe) -> pa.Schema:
+    """Returns the schema of work/signatures/: what the match stage needs of each document."""
+    fields = [("rank", pa.uint64()), ("digest", pa.binary(16))]
+    if recipe.dedup and recipe.dedup.minhash:
+        count = recipe.dedup.minhash.bands * recipe.dedup.minhash.rows
+        fields.append(("signature", pa.list_(pa.uint32(), count)))
+    return pa.schema(fields)
+
+
+def signatures_batch(rows: list[Row], ranks: list[int], schema: pa.Schema) -> pa.RecordBatch:
+    """Returns rows as a record batch of work/signatures/; an error row has nulls."""
+    arrays = [
+        pa.array(ranks, pa.uint64()),
+        pa.array([row.digest or None for row in rows], pa.binary(16)),
+    ]
+    if "signature" in schema.names:
+        width = schema.field("signature").type.list_size
+        absent = np.zeros(width, np.uint32)
+        values = np.concatenate([absent if r.signature is None else r.signature for r in rows])
+        arrays.append(
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(values),
+                width,
+                mask=pa.array([row.signature is None for row in rows]),
+            )
+        )
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -1,0 +1,218 @@
+"""Looking into an output: its rows, one document's story, and whether it is what it says."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import storage
+from pipeline.errors import UsageError, UserError, VerificationError
+
+TABLES = ("documents", "ledger", "pairs", "clusters", "errors", "tokens")
+CELL = 120
+
+
+def _parts(root: str, folder: str) -> list[str]:
+    return [file.url for file in storage.list_files(f"{root}/{folder}")]
+
+
+def _manifest(root: str) -> dict[str, Any]:
+    url = f"{root}/manifest.json"
+    if not storage.exists(url):
+        hint = (
+            "Finish it: the same `gristmill run` goes on from there."
+            if storage.exists(f"{root}/work/run.json")
+            else "Give the --output directory of a run."
+        )
+        raise UsageError(f"{root} is not a finished output: it has no manifest.json", hint)
+    manifest: dict[str, Any] = json.loads(storage.read_bytes(url))
+    return manifest
+
+
+def _read(url: str) -> pa.Table:
+    with storage.open_binary(url) as source:
+        if url.endswith(".arrow"):
+            return pa.ipc.open_file(source).read_all()
+        return pq.read_table(source)
+
+
+def rows(output: str, what: str, limit: int) -> list[dict[str, Any]]:
+    """Returns the first rows of one of an output's tables.
+
+    Raises:
+        UsageError: there is no such table or it has no parts.
+    """
+    if what not in TABLES:
+        raise UsageError(f"no table named {what}", f"There are: {', '.join(TABLES)}.")
+    root = output.rstrip("/")
+    folders = ["tokens/train", "tokens/validation"] if what == "tokens" else [what]
+    urls = [url for folder in folders for url in _parts(root, folder)]
+    if not urls:
+        raise UsageError(f"{root} holds no {what}", "Give the --output directory of a run.")
+    found: list[dict[str, Any]] = []
+    for url in urls:
+        found.extend(_read(url).slice(0, limit - len(found)).to_pylist())
+        if len(found) >= limit:
+            break
+    return found
+
+
+def print_rows(found: list[dict[str, Any]], console: Console, as_json: bool) -> None:
+    """Prints rows as a table, long cells cut, or as JSON lines."""
+    if as_json:
+        for row in found:
+            print(json.dumps(row, default=str, ensure_ascii=False))
+        return
+    table = Table(*(found[0] if found else ()))
+    for row in found:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table if found else "no rows")
+
+
+def _cell(value: Any) -> Text:
+    if value is None:
+        return Text("")
+    if isinstance(value, float):
+        return Text(f"{value:.4g}")
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    text = text.replace("\n", "⏎")
+    return Text(text if len(text) <= CELL else f"{text[:CELL]}…")
+
+
+def _find(root: str, folder: str, identifier: str) -> Iterator[tuple[str, int]]:
+    """Yields the file and row of every document with an id."""
+    for url in _parts(root, folder):
+        with storage.open_binary(url) as source:
+            ids = pq.read_table(source, columns=["id"])["id"]
+        for row in pc.indices_nonzero(pc.equal(ids, identifier)).to_pylist():
+            yield url, row
+
+
+def explanation(output: str, identifier: str) -> list[dict[str, Any]]:
+    """Returns everything an output knows about the documents with an id (one, as a rule).
+
+    Raises:
+        UserError: no document has the id.
+    """
+    root = output.rstrip("/")
+    recipe = _manifest(root)["recipe"]
+    stories = []
+    for url, row in _find(root, "documents", identifier):
+        document = _read(url).slice(row, 1).to_pylist()[0]
+        name = url.rsplit("/", 1)[-1]
+        verdict = _read(f"{root}/ledger/{name}").slice(row, 1).to_pylist()[0]
+        story = {**document, **{key: value for key, value in verdict.items() if key != "id"}}
+        story["rules"] = _rules(recipe, document.get("signals") or {})
+        if verdict["duplicate_of"]:
+            evidence = _read(f"{root}/clusters/{name}").filter(pc.field("id") == identifier)
+            story["duplicate"] = evidence.to_pylist()[0]
+        stories.append(story)
+    if not stories:
+        raise UserError(
+            f"{root} holds no document with the id {identifier}",
+            f"Ids look like these: gristmill inspect {root} ledger",
+        )
+    return stories
+
+
+def _rules(recipe: dict[str, Any], signals: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns each active rule with the document's value and its bounds."""
+    table = []
+    for name, settings in recipe["filters"].items():
+        for signal, value in (signals.get(name) or {}).items():
+            bounds = settings.get(signal)
+            if bounds is not None:
+                table.append({"rule": f"{name}.{signal}", "value": value, **bounds})
+    return table
+
+
+def print_explanation(stories: list[dict[str, Any]], console: Console, as_json: bool) -> None:
+    """Prints what became of a document: verdict, reason, every rule's value, an excerpt."""
+    if as_json:
+        print(json.dumps(stories, default=str, ensure_ascii=False, indent=1))
+        return
+    for story in stories:
+        reason = f" by {story['reason']}" if story["reason"] else ""
+        console.print(Text(f"{story['id']}: {story['verdict']}{reason}", style="bold"))
+        if story["reason"] and "duplicate" not in story:
+            console.print(f"value {story['value']:.4g}, threshold {story['threshold']:.4g}")
+        if "duplicate" in story:
+            evidence = story["duplicate"]
+            console.print(
+                Text(
+                    f"duplicate of {evidence['kept_id']}, Jaccard {evidence['jaccard']:.4f}, "
+                    f"cluster of {evidence['cluster_size']}"
+                )
+            )
+        if story["partition"]:
+            console.print(f"partition {story['partition']}, {story['n_tokens']:,} tokens")
+        console.print(Text(f"source {story['source']}, {story['n_bytes']:,} bytes"))
+        table = Table("rule", "value", "from", "to", "")
+        for rule in story["rules"]:
+            failed = f"{rule['rule']}" in (story["failed"] or [])
+            table.add_row(
+                rule["rule"],
+                *(
+                    "" if rule[key] is None else f"{rule[key]:.4g}"
+                    for key in ("value", "minimum", "maximum")
+                ),
+                "failed" if failed else "",
+            )
+        if story["rules"]:
+            console.print(table)
+        console.print(Text(story["text"][:600]))
+
+
+def verify_output(output: str) -> str:
+    """Checks counts, ids and checksums of a finished output against its manifest.
+
+    Returns:
+        A sentence that says what was checked.
+
+    Raises:
+        UsageError: the output is not finished.
+        VerificationError: something differs; the message names all files concerned.
+    """
+    root = output.rstrip("/")
+    manifest = _manifest(root)
+    problems = []
+    documents = 0
+    for part in range(manifest["parts"]):
+        name = f"part-{part:05d}.parquet"
+        try:
+            with storage.open_binary(f"{root}/documents/{name}") as source:
+                ids = pq.read_table(source, columns=["id"])["id"]
+            with storage.open_binary(f"{root}/ledger/{name}") as source:
+                ledger = pq.read_table(source, columns=["id"])["id"]
+        except (UserError, pa.ArrowException, OSError):
+            problems.append(f"documents/{name} or ledger/{name} is missing or damaged")
+            continue
+        documents += len(ids)
+        if ids != ledger:
+            problems.append(f"ledger/{name} does not speak of the rows of documents/{name}")
+    if not problems and documents != manifest["documents"]["read"]:
+        problems.append(f"{documents} documents, but the manifest has {manifest['documents']}")
+    for shard in manifest["shards"]:
+        try:
+            data = storage.read_bytes(f"{root}/{shard['path']}")
+        except UserError:
+            problems.append(f"{shard['path']} is missing")
+            continue
+        if hashlib.sha256(data).hexdigest() != shard["sha256"]:
+            problems.append(f"{shard['path']} is not the file that the manifest names")
+    if problems:
+        raise VerificationError(
+            f"{root} is not what its manifest says:\n  " + "\n  ".join(problems),
+            "Remove the damaged files' parts below work/ and run again, or make the output anew.",
+        )
+    return (
+        f"{root}: {documents:,} documents, each with one verdict; "
+        f"{len(manifest['shards'])} shards with the right checksums"
+    )

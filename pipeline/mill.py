@@ -1,0 +1,229 @@
+"""Mill: one split in; documents/, errors/ and work/signatures/ of the same number out.
+
+Everything that looks at a document's text happens here, in one pass over it: signals on the text
+as it was read, then redaction, then the duplicate signature of the redacted text. Only redacted
+text leaves this module.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dedup.minhash import permutations, signature
+from dedup.shingles import exact_digest, shingle_hashes
+from filters.document import Document
+from filters.language import LanguageModelMissing, identify, model_path
+from filters.redaction import redact
+from filters.registry import FILTERS
+from pipeline import storage
+from pipeline.documents import (
+    Row,
+    documents_batch,
+    documents_schema,
+    errors_table,
+    signatures_batch,
+    signatures_schema,
+)
+from pipeline.errors import UserError
+from pipeline.output import Job
+from pipeline.recipe import Recipe
+from pipeline.sources.formats import stem
+from pipeline.sources.read import read
+from pipeline.sources.records import Record, Split, Unreadable
+
+BATCH_ROWS = 2_000
+BATCH_BYTES = 8 * 2**20
+
+
+def mill(job: Job, part: int) -> dict[str, Any]:
+    """Mills one split, unless it was done before.
+
+    Returns:
+        The part's summary: records read, rows written, bytes of text, errors by class.
+
+    Raises:
+        UserError: the split's file is gone or the output cannot be written.
+    """
+    fingerprint = job.fingerprint("mill", part)
+    done = job.output.committed("mill", part, fingerprint)
+    if done:
+        return done
+    split = job.splits[part]
+    read_count = Count()
+    summary = _write(job, part, measured(split, job.recipe, read_count))
+    summary["records"] = read_count.records
+    job.output.commit("mill", part, fingerprint, summary)
+    return summary
+
+
+@dataclass
+class Count:
+    """How many records a source gave; the accounts compare it with the ledger."""
+
+    records: int = 0
+
+
+def measured(split: Split, recipe: Recipe, count: Count) -> Iterator[Row]:
+    """Yields exactly one row for each record of a split, in the split's order."""
+    measure = _measurer(recipe.model_dump_json())
+    for record in read(split, recipe.source.options()):
+        count.records += 1
+        file = record.file.rsplit("/", 1)[-1]
+        if isinstance(record, Unreadable):
+            yield _unreadable(record, record.error)
+            continue
+        try:
+            yield measure(record, file)
+        except MemoryError:
+            raise
+        except Exception as error:  # the message may hold text; the class cannot
+            yield _unreadable(record, f"failed_{type(error).__name__}")
+
+
+@lru_cache(maxsize=2)
+def _measurer(recipe_json: str) -> Callable[[Record, str], Row]:
+    """Prepares all that is the same for every document, once in each process."""
+    recipe = Recipe.model_validate_json(recipe_json)
+    filters = [
+        (name, FILTERS[name].signals, recipe.filters.parameters(name))
+        for name in recipe.filters.names
+    ]
+    types = tuple(recipe.redaction.types) if recipe.redaction else ()
+    language = next((chosen for name, _, chosen in filters if name == "language"), None)
+    if language:
+        try:
+            model_path(language.model)
+        except LanguageModelMissing as error:
+            raise UserError(str(error)) from None
+    minhash = recipe.dedup.minhash if recipe.dedup else None
+    hashing = permutations(minhash.bands * minhash.rows, minhash.seed) if minhash else None
+
+    def measure(record: Record, file: str) -> Row:
+        text = record.text.encode("utf-8", "replace").decode() if _broken(record.text) else record.text
+        document = Document(text, url=record.url, words=recipe.words)
+        signals = {name: compute(document, settings) for name, compute, settings in filters}
+        redacted, counts = redact(text, types)
+        row = Row(
+            id=record.id or _digest(file, record.place, text),
+            source=record.source or stem(record.file),
+            text=redacted,
+            url=record.url,
+            n_bytes=len(redacted.encode()),
+            signals=signals,
+            place=record.place,
+        )
+        if language:
+            row.language, row.language_score = identify(text, language.model)
+        # An id or a URL is data of the document, too.
+        found = Counter(counts)
+        if redact(row.id, types)[1]:
+            row.id = _digest(file, record.place, text)
+        if row.url:
+            row.url, in_url = redact(row.url, types)
+            found.update(in_url)
+        row.redactions = dict(sorted(found.items()))
+        if recipe.dedup:
+            row.digest = exact_digest(redacted)
+        if minhash and hashing is not None:
+            shingles = shingle_hashes(redacted, minhash.shingle)
+            row.signature = signature(shingles, hashing) if len(shingles) else None
+        return row
+
+    return measure
+
+
+def _broken(text: str) -> bool:
+    """Tells whether a string holds lone surrogates, which no UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _digest(*fields: str) -> str:
+    """Names a record by its place and content."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for value in fields:
+        data = value.encode()
+        hashed.update(len(data).to_bytes(8, "little") + data)
+    return hashed.hexdigest()
+
+
+def _unreadable(record: Record | Unreadable, error: str) -> Row:
+    name = record.file.rsplit("/", 1)[-1]
+    source = (isinstance(record, Record) and record.source) or stem(record.file)
+    return Row(id=_digest(name, record.place), source=source, place=record.place, error=error)
+
+
+def rank(row: Row) -> int:
+    """Returns a document's priority among its duplicates: the longest first, ties by hash of id."""
+    tie = hashlib.blake2b(row.id.encode(), digest_size=4).digest()
+    return min(row.n_bytes, 2**32 - 1) << 32 | int.from_bytes(tie, "little")
+
+
+def _write(job: Job, part: int, rows: Iterator[Row]) -> dict[str, Any]:
+    """Streams rows into the part's files, a batch at a time, and returns the part's summary."""
+    files = {
+        "documents": job.output.part("documents", part, ".parquet"),
+        "errors": job.output.part("errors", part, ".parquet"),
+        "signatures": job.output.part("work/signatures", part, ".arrow"),
+    }
+    documents, signatures = documents_schema(job.recipe), signatures_schema(job.recipe)
+    count, n_bytes, redactions = 0, 0, Counter[str]()
+    sources, errors = Counter[str](), []
+    with ExitStack() as stack:
+        sink = {name: stack.enter_context(storage.atomic(url)) for name, url in files.items()}
+        to_documents = stack.enter_context(
+            pq.ParquetWriter(sink["documents"], documents, compression="zstd")
+        )
+        to_signatures = stack.enter_context(pa.ipc.new_file(sink["signatures"], signatures))
+        for batch in _batches(rows):
+            to_documents.write_batch(documents_batch(batch, documents))
+            to_signatures.write_batch(
+                signatures_batch(batch, [rank(row) for row in batch], signatures)
+            )
+            for row in batch:
+                count += 1
+                n_bytes += row.n_bytes
+                sources[row.source] += 1
+                redactions.update(row.redactions)
+                if row.error:
+                    errors.append(
+                        {
+                            "split": part,
+                            "id": row.id,
+                            "offset": row.place,
+                            "stage": "mill",
+                            "error": row.error,
+                        }
+                    )
+        pq.write_table(errors_table(errors), sink["errors"], compression="zstd")
+    return {
+        "documents": count,
+        "bytes": n_bytes,
+        "errors": dict(Counter(error["error"] for error in errors)),
+        "sources": dict(sources),
+        "redactions": dict(redactions),
+    }
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """Groups rows so that a batch's memory is bounded in rows and in bytes."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += row.n_bytes
+        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,150 @@
+"""The output directory: where each file is, and which parts of which stage are finished.
+
+A finished part has a marker, `work/STAGE/part-N.json`, written after all of the part's files and
+holding the fingerprint of everything that the part depends on. A part whose marker has the
+expected fingerprint is never done again.
+"""
+
+import dataclasses
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import storage
+from pipeline.errors import UserError
+from pipeline.recipe import Recipe, digest
+from pipeline.sources.records import Split
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Output:
+    """Names the files of one output directory.
+
+    Args:
+        root: A local path or a URL, without a slash at its end.
+    """
+
+    root: str
+
+    def path(self, name: str) -> str:
+        """Returns the place of a file, given its name relative to the root."""
+        return f"{self.root}/{name}"
+
+    def part(self, folder: str, part: int, suffix: str) -> str:
+        """Returns the place of a numbered part, such as documents/part-00007.parquet."""
+        return f"{self.root}/{folder}/part-{part:05d}{suffix}"
+
+    def read_json(self, name: str) -> Any | None:
+        """Returns what a JSON file of the output holds, or None if there is no such file."""
+        url = self.path(name)
+        return json.loads(storage.read_bytes(url)) if storage.exists(url) else None
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file of the output, whole or not at all."""
+        text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        storage.write_bytes(self.path(name), text.encode())
+
+    def commit(self, stage: str, part: int, fingerprint: str, summary: dict[str, Any]) -> None:
+        """Marks a part as finished; all its files must be in place."""
+        self.write_json(
+            f"work/{stage}/part-{part:05d}.json", {"fingerprint": fingerprint, **summary}
+        )
+
+    def committed(self, stage: str, part: int, fingerprint: str) -> dict[str, Any] | None:
+        """Returns the summary of a finished part, or None if it is still to be done."""
+        marker = self.read_json(f"work/{stage}/part-{part:05d}.json")
+        return marker if marker and marker["fingerprint"] == fingerprint else None
+
+
+@functools.cache
+def code_version() -> str:
+    """Returns a hash of the source of everything that can change an output's bytes."""
+    root = Path(__file__).parents[1]
+    sources = sorted(
+        path for package in ("dedup", "filters", "pipeline") for path in root.glob(f"{package}/**/*.py")
+    )
+    return digest([[path.name, path.read_text(encoding="utf-8")] for path in sources])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as every worker sees it: small, and made of plain values only.
+
+    The splits stay in work/plan.json, so that a job on a remote service holds no list of files.
+
+    Args:
+        output: The output directory.
+        recipe_json: The resolved recipe.
+        plan: Hash of work/plan.json.
+        n_parts: How many splits the input has.
+        given_tokenizer: SHA-256 of the tokenizer.json that the recipe names, or "".
+    """
+
+    output: Output
+    recipe_json: str
+    plan: str
+    n_parts: int
+    given_tokenizer: str = ""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe; parsed once in each process."""
+        return _recipe(self.recipe_json)
+
+    @property
+    def splits(self) -> list[Split]:
+        """The splits, by part number; read once in each process."""
+        return _splits(self.output, self.plan)
+
+    def fingerprint(self, stage: str, part: int = 0) -> str:
+        """Returns the hash of everything that a stage's part depends on.
+
+        Args:
+            stage: mill, match, bin, tokenizer or tokenize; each depends on those before it.
+            part: The part's number; only mill's parts depend on single splits.
+        """
+        settings = self.recipe.model_dump(mode="json")
+        filters = self.recipe.filters
+        minhash = settings["dedup"] and settings["dedup"]["minhash"]
+        mill = [
+            code_version(),
+            {key: value for key, value in settings["source"].items() if key != "inputs"},
+            settings["words"],
+            settings["redaction"],
+            [[name, dataclasses.astuple(filters.parameters(name))] for name in filters.names],
+            minhash and {key: minhash[key] for key in ("shingle", "bands", "rows", "seed")},
+            settings["dedup"] and settings["dedup"]["exact"],
+        ]
+        if stage == "mill":
+            return digest([mill, self.splits[part].to_dict()])
+        over_kept = settings["dedup"] and settings["dedup"]["over"] == "kept"
+        match = [mill, self.plan, settings["dedup"], settings["filters"] if over_kept else None]
+        verdicts = [match, settings["filters"], settings["seed"], settings["tokens"]["validation"]]
+        tokenizer = [verdicts, settings["tokenizer"], self.given_tokenizer]
+        chain = {
+            "match": match,
+            "bin": verdicts,
+            "tokenizer": tokenizer,
+            "tokenize": [tokenizer, settings["tokens"], self.recipe.hash],
+        }
+        return digest(chain[stage])
+
+
+@functools.lru_cache(maxsize=4)
+def _recipe(recipe_json: str) -> Recipe:
+    return Recipe.model_validate_json(recipe_json)
+
+
+@functools.lru_cache(maxsize=4)
+def _splits(output: Output, plan: str) -> list[Split]:
+    splits = output.read_json("work/plan.json")
+    if digest(splits) != plan:
+        raise UserError(
+            f"{output.path('work/plan.json')} was changed while the run went on",
+            "Two runs must not write to the same output; run one of them again.",
+        )
+    return [Split.from_dict(split) for split in splits]

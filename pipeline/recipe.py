@@ -1,0 +1,266 @@
+"""What a recipe is: every setting of a run, its default and its bounds.
+
+The filters' part of the schema is derived from the filters' own tables, so a new filter or rule
+needs no line here.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
+
+from filters.registry import FILTERS
+from filters.rules import Rule
+from pipeline.errors import UsageError
+from pipeline.sources.records import SourceOptions
+from pipeline.settings import load_yaml, parse_overrides, plain, validate
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Settings that cannot be changed once read, and refuse unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True
+    )
+
+
+class Source(Section):
+    """Where the documents come from and how a record becomes one."""
+
+    inputs: list[str] = Field(default=[], description="paths, globs, URLs, hf:NAME, environment")
+    format: Literal[
+        "auto", "jsonl", "parquet", "text", "warc", "wet", "huggingface", "environment"
+    ] = Field(default="auto", description="auto decides by the file's name")
+    text_field: str = Field(default="text", description="dotted name of the text's field")
+    id_field: str = Field(default="id", description="dotted name of the id's field; may be absent")
+    url_field: str = Field(default="url", description="dotted name of the URL's field")
+    source_field: str = Field(default="source", description="field that names a document's source")
+    html: Literal["resiliparse", "trafilatura"] = Field(
+        default="resiliparse", description="what turns HTML into text"
+    )
+    split_bytes: int = Field(
+        default=16 * 2**20, ge=2**12, description="bytes of input that make one part"
+    )
+    max_document_bytes: int = Field(
+        default=32 * 2**20, ge=2**10, description="a larger record is an error row"
+    )
+
+    def options(self) -> SourceOptions:
+        """Returns the settings as the readers take them."""
+        return SourceOptions(**self.model_dump(exclude={"inputs"}))
+
+
+class Redaction(Section):
+    """Which personal data is replaced by typed tags before any text is written."""
+
+    types: list[Literal["email", "ip", "phone", "card"]] = Field(
+        default=["email", "ip", "phone", "card"], description="kinds of personal data"
+    )
+
+
+class MinHash(Section):
+    """Near-duplicates: candidates by banded MinHash, decided by exact Jaccard."""
+
+    shingle: int = Field(default=5, ge=1, le=64, description="words in a shingle")
+    bands: int = Field(default=20, ge=1, le=256, description="bands of the signature")
+    rows: int = Field(default=5, ge=1, le=64, description="rows in a band")
+    threshold: Fraction = Field(default=0.8, description="Jaccard similarity of a duplicate")
+    seed: int = Field(default=1, ge=0, lt=2**32, description="seed of the permutations")
+
+
+class Dedup(Section):
+    """Which documents are duplicates and which one of them stays."""
+
+    exact: bool = Field(default=True, description="drop texts equal up to white space")
+    minhash: MinHash | None = Field(default=MinHash(), description="null: no near-duplicates")
+    over: Literal["kept", "all"] = Field(
+        default="kept", description="match kept documents only, or filtered ones too"
+    )
+
+
+class Tokenizer(Section):
+    """The byte-level BPE tokenizer: trained on a sample of the kept text, or given."""
+
+    path: str | None = Field(default=None, description="a tokenizer.json to use instead")
+    vocab_size: int = Field(default=32_768, ge=300, le=2**24, description="tokens in all")
+    sample_bytes: int = Field(
+        default=50_000_000, ge=1_000, description="text that the training reads"
+    )
+    end_of_document: str = Field(default="<|endoftext|>", description="token after each document")
+
+
+class Tokens(Section):
+    """The token shards."""
+
+    format: Literal["arrow", "parquet"] = Field(default="arrow", description="file format")
+    validation: Fraction = Field(default=0.01, description="share of documents held out")
+
+
+class Bounds(Section):
+    """The bounds of one rule; each filter's table gives the defaults."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def _bounds_model(filter_name: str, rule: Rule) -> type[Bounds]:
+    name = f"{filter_name}.{rule.signal}"
+    return create_model(
+        name,
+        __base__=Bounds,
+        minimum=(float | None, rule.minimum),
+        maximum=(float | None, rule.maximum),
+    )
+
+
+def _filter_model(name: str) -> type[Section]:
+    """Builds a filter's settings: its parameters, then the bounds of each of its rules."""
+    module = FILTERS[name]
+    fields: dict[str, Any] = {
+        field.name: (field.type, field.default) for field in dataclasses.fields(module.Parameters)
+    }
+    for rule in module.RULES:
+        bounds = _bounds_model(name, rule)
+        fields[rule.signal] = (bounds | None, Field(bounds(), description=rule.description))
+    return create_model(name, __base__=Section, **fields)
+
+
+class _Filters(Section):
+    _order: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_order(cls, data: Any, handler: Any) -> Any:
+        filters = handler(data)
+        if isinstance(data, dict):
+            filters._order = tuple(name for name in data if getattr(filters, name) is not None)
+        return filters
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = handler(self)
+        return {name: fields[name] for name in self._order}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The filters that are on, in the recipe's order."""
+        return self._order
+
+    def parameters(self, name: str) -> Any:
+        """Returns the parameters that the filter's `signals` function takes."""
+        module = FILTERS[name]
+        settings = getattr(self, name)
+        return module.Parameters(
+            **{
+                field.name: getattr(settings, field.name)
+                for field in dataclasses.fields(module.Parameters)
+            }
+        )
+
+    def rules(self, name: str) -> list[Rule]:
+        """Returns the filter's rules with the recipe's bounds, without those turned off."""
+        settings = getattr(self, name)
+        return [
+            dataclasses.replace(rule, minimum=bounds.minimum, maximum=bounds.maximum)
+            for rule in FILTERS[name].RULES
+            if (bounds := getattr(settings, rule.signal)) is not None
+        ]
+
+
+Filters: type[_Filters] = create_model(
+    "Filters",
+    __base__=_Filters,
+    **{name: (_filter_model(name) | None, None) for name in FILTERS},  # type: ignore[arg-type]
+)
+
+
+class Recipe(Section):
+    """One named recipe of pipelines.yaml, with every default filled in."""
+
+    description: str = Field(default="", description="what it is for and where it comes from")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="decides every sampling")
+    max_error_rate: Fraction = Field(
+        default=0.01, description="share of unreadable records above which the run fails"
+    )
+    source: Source = Source()
+    words: Literal["unicode"] = Field(default="unicode", description="how text becomes words")
+    filters: Filters = Filters()  # type: ignore[valid-type]
+    redaction: Redaction | None = Redaction()
+    dedup: Dedup | None = Dedup()
+    tokenizer: Tokenizer = Tokenizer()
+    tokens: Tokens = Tokens()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all settings that can change what becomes of a document."""
+        settings = self.model_dump(mode="json", exclude={"description", "max_error_rate"})
+        del settings["source"]["inputs"]  # the same files have other names on other machines
+        return digest(settings)
+
+
+def digest(value: Any) -> str:
+    """Returns the SHA-256 of a JSON value in its canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def default_config() -> Path:
+    """Returns ./pipelines.yaml if there is one, or else the file that came with Gristmill."""
+    here = Path("pipelines.yaml")
+    if here.exists():
+        return here
+    packaged = Path(__file__).with_name("pipelines.yaml")
+    return packaged if packaged.exists() else Path(__file__).parents[1] / "pipelines.yaml"
+
+
+def recipe_names(config: Path) -> dict[str, str]:
+    """Returns each recipe's name and description, in the file's order."""
+    return {
+        str(name): str(body.get("description", "") if isinstance(body, dict) else "")
+        for name, body in load_yaml(config).items()
+    }
+
+
+def load_recipe(name: str, config: Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Reads and validates one recipe.
+
+    Args:
+        name: The recipe's name in the file.
+        config: A file like pipelines.yaml.
+        overrides: `dotted.key=value` options, applied before validation.
+
+    Raises:
+        UsageError: the recipe does not exist or has mistakes; the message lists all of them.
+    """
+    document = load_yaml(config)
+    if name not in document:
+        near = difflib.get_close_matches(name, map(str, document), n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(map(str, document))}."
+        raise UsageError(f"{config}: no recipe named {name}", hint)
+    tree = document[name] if document[name] is not None else {}
+    if not isinstance(tree, dict):
+        line, column = document.lc.key(name)
+        raise UsageError(f"{config}:{line + 1}:{column + 1}: {name}: expected a mapping")
+    return validate(
+        Recipe,
+        plain(tree),
+        overrides=parse_overrides(overrides),
+        origin=str(config),
+        tree=tree if hasattr(tree, "lc") else None,
+    )

@@ -1,0 +1,263 @@
+"""The filter report as data: report.json, derived from ledger, documents and clusters.
+
+`pipeline.report_page` turns it into report.html; `pipeline.summary` into the terminal summary.
+"""
+
+import hashlib
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import storage
+from pipeline.accounts import Accounts, Tally
+from pipeline.output import Job
+from pipeline.report_page import render
+from pipeline.verdicts import VERDICTS, judged_batches, rules_of
+
+SAMPLES = 5
+EXCERPT = 600
+BINS = 40
+LARGEST_CLUSTERS = 10
+SMALLEST_COUNT = 10  # redaction counts below this are not shown for a single source
+
+
+def write_report(job: Job, accounts: Accounts) -> str:
+    """Writes report/report.json and report/report.html.
+
+    Returns:
+        The place of the page.
+    """
+    report = build_report(job, accounts)
+    job.output.write_json("report/report.json", report)
+    page = job.output.path("report/report.html")
+    storage.write_bytes(page, render(report).encode())
+    return page
+
+
+def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
+    """Returns the whole report as JSON values; nothing in it grows with the corpus."""
+    signals = _Signals(job)
+    samples = _Samples(job)
+    for part in range(job.n_parts):
+        signals.add(part)
+        samples.add(part)
+    milled = [job.output.committed("mill", p, job.fingerprint("mill", p)) for p in range(job.n_parts)]
+    redactions: Counter[str] = Counter()
+    for summary in milled:
+        redactions.update(summary["redactions"] if summary else {})
+    tokenized = [
+        job.output.committed("tokenize", p, job.fingerprint("tokenize", p)) or {"shards": []}
+        for p in range(job.n_parts)
+    ]
+    return {
+        "recipe": job.recipe.model_dump(mode="json"),
+        "recipe_hash": job.recipe.hash,
+        "documents": {
+            "read": accounts.read,
+            **{name: accounts.verdict(name).documents for name in VERDICTS},
+        },
+        "error_rate": accounts.error_rate,
+        "errors": dict(sorted(accounts.errors.items())),
+        "funnel": _funnel(job, accounts),
+        "reasons": [
+            {"reason": reason, "verdict": verdict, **asdict(tally)}
+            for (reason, verdict), tally in sorted(
+                accounts.by("reason", "verdict").items(), key=lambda item: -item[1].documents
+            )
+            if reason
+        ],
+        "rules": signals.rules(),
+        "histograms": signals.histograms(),
+        "sources": _sources(accounts),
+        "samples": samples.chosen(),
+        "duplicates": _duplicates(job),
+        "redactions": dict(sorted(redactions.items())),
+        "tokenizer": job.output.committed("tokenizer", 0, job.fingerprint("tokenizer")),
+        "shards": [shard for summary in tokenized for shard in summary["shards"]],
+    }
+
+
+def _funnel(job: Job, accounts: Accounts) -> list[dict[str, Any]]:
+    """Returns what is left after each stage, and what that stage dropped."""
+    left = Tally(accounts.read, sum(tally.bytes for tally in accounts.cells.values()))
+    by_reason = accounts.by("verdict", "reason")
+    rows = [{"stage": "read", "dropped": 0, **asdict(left)}]
+
+    def drop(stage: str, tally: Tally) -> None:
+        left.documents -= tally.documents
+        left.bytes -= tally.bytes
+        rows.append({"stage": stage, "dropped": tally.documents, **asdict(left)})
+
+    drop("readable", accounts.verdict("error"))
+    for name in job.recipe.filters.names:
+        dropped = Tally()
+        for (verdict, reason), tally in by_reason.items():
+            if verdict == "filtered" and reason and reason.split(".")[0] == name:
+                dropped.add(tally)
+        drop(name, dropped)
+    if job.recipe.dedup:
+        for reason in ("dedup.exact", "dedup.minhash"):
+            drop(reason, by_reason.get(("duplicate", reason), Tally()))
+    rows[-1]["tokens"] = accounts.verdict("kept").tokens
+    return rows
+
+
+def _sources(accounts: Accounts) -> list[dict[str, Any]]:
+    sources: dict[str, dict[str, Any]] = {}
+    for (source, verdict), tally in accounts.by("source", "verdict").items():
+        row = sources.setdefault(
+            str(source),
+            {"source": source, "read": 0, **dict.fromkeys(VERDICTS, 0), "bytes": 0, "kept_bytes": 0,
+             "tokens": 0},
+        )
+        row["read"] += tally.documents
+        row[str(verdict)] += tally.documents
+        row["bytes"] += tally.bytes
+        row["kept_bytes"] += tally.bytes if verdict == "kept" else 0
+        row["tokens"] += tally.tokens
+    return sorted(sources.values(), key=lambda row: (-row["read"], row["source"]))
+
+
+class _Signals:
+    """For every rule how many documents it dropped, and the distribution of its signal."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.names = [f"{name}.{rule.signal}" for name, rule in rules_of(job.recipe)]
+        self.table = rules_of(job.recipe)
+        self.failed, self.first, self.alone = (np.zeros(len(self.names), np.int64) for _ in "abc")
+        self.edges: list[NDArray[np.float64]] | None = None
+        self.counts = np.zeros((len(self.names), BINS), np.int64)
+
+    def add(self, part: int) -> None:
+        for _, judgement in judged_batches(self.job, part):
+            if not self.names or not len(judgement.failed):
+                continue
+            failed, values = judgement.failed, judgement.values
+            self.failed += failed.sum(axis=0)
+            dropped = failed.any(axis=1)
+            self.first += np.bincount(failed[dropped].argmax(axis=1), minlength=len(self.names))
+            self.alone += failed[failed.sum(axis=1) == 1].sum(axis=0)
+            if self.edges is None and np.isfinite(values).any():
+                self.edges = [_edges(column) for column in values.T]
+            for number, column in enumerate(values.T if self.edges else ()):
+                known = column[np.isfinite(column)]
+                bins = np.searchsorted(self.edges[number][1:-1], known, side="right")  # type: ignore[index]
+                self.counts[number] += np.bincount(bins, minlength=BINS)
+
+    def rules(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "rule": name,
+                "minimum": rule.minimum,
+                "maximum": rule.maximum,
+                "unit": rule.unit,
+                "description": rule.description,
+                "failed": int(self.failed[number]),
+                "first": int(self.first[number]),
+                "alone": int(self.alone[number]),
+            }
+            for number, (name, (_, rule)) in enumerate(zip(self.names, self.table, strict=True))
+        ]
+
+    def histograms(self) -> list[dict[str, Any]]:
+        """Returns for each rule edges and counts; the end bins hold all that lies beyond."""
+        return [
+            {"rule": name, "edges": self.edges[number].tolist(), "counts": counts.tolist()}
+            for number, (name, counts) in enumerate(zip(self.names, self.counts, strict=True))
+            if self.edges
+        ]
+
+
+def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Chooses the bins of a histogram: equal steps over the middle 99 % of some values."""
+    known = values[np.isfinite(values)]
+    low, high = np.quantile(known, [0.005, 0.995]) if len(known) else (0.0, 1.0)
+    return np.linspace(low, high if high > low else low + 1.0, BINS + 1)
+
+
+class _Samples:
+    """A few documents for each reason: those whose ids have the smallest hashes."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.best: dict[str, list[tuple[bytes, int, int, dict[str, Any]]]] = {}
+
+    def add(self, part: int) -> None:
+        columns = ["id", "verdict", "reason", "value", "threshold", "duplicate_of"]
+        with storage.open_binary(self.job.output.part("ledger", part, ".parquet")) as source:
+            ledger = pq.read_table(source, columns=columns)
+        reasons = ledger["reason"].to_pylist()
+        verdicts = ledger["verdict"].to_pylist()
+        ids = ledger["id"].to_pylist()
+        for row, (verdict, reason) in enumerate(zip(verdicts, reasons, strict=True)):
+            if verdict == "error":
+                continue
+            best = self.best.setdefault(reason or verdict, [])
+            order = hashlib.blake2b(ids[row].encode(), digest_size=8).digest()
+            if len(best) < SAMPLES or order < best[-1][0]:
+                entry = {name: ledger[name][row].as_py() for name in columns}
+                best.append((order, part, row, entry))
+                best.sort(key=lambda sample: sample[:3])
+                del best[SAMPLES:]
+
+    def chosen(self) -> list[dict[str, Any]]:
+        wanted: dict[int, set[int]] = {}
+        for best in self.best.values():
+            for _, part, row, _ in best:
+                wanted.setdefault(part, set()).add(row)
+        texts = {part: _excerpts(self.job, part, sorted(rows)) for part, rows in wanted.items()}
+        return [
+            {**entry, **texts[part][row]}
+            for _, best in sorted(self.best.items())
+            for _, part, row, entry in best
+        ]
+
+
+def _excerpts(job: Job, part: int, rows: list[int]) -> dict[int, dict[str, Any]]:
+    with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
+        file = pq.ParquetFile(source)
+        start, found = 0, {}
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            inside = [row for row in rows if start <= row < start + count]
+            if inside:
+                table = file.read_row_group(group, columns=["text", "source", "url", "language"])
+                for row in inside:
+                    entry = {name: table[name][row - start].as_py() for name in table.column_names}
+                    text = entry.pop("text")
+                    found[row] = {**entry, "excerpt": text[:EXCERPT], "characters": len(text)}
+            start += count
+    return found
+
+
+def _duplicates(job: Job) -> dict[str, Any] | None:
+    if job.recipe.dedup is None:
+        return None
+    matched = job.output.committed("match", 0, job.fingerprint("match")) or {}
+    largest: dict[str, dict[str, Any]] = {}
+    sizes: Counter[int] = Counter()
+    for part in range(job.n_parts):
+        with storage.open_binary(job.output.part("clusters", part, ".parquet")) as source:
+            table = pq.read_table(source)
+        for row in table.to_pylist():
+            cluster = largest.setdefault(
+                row["kept_id"],
+                {"kept_id": row["kept_id"], "size": row["cluster_size"], "lowest_jaccard": 1.0,
+                 "member": row["id"]},
+            )
+            if row["jaccard"] < cluster["lowest_jaccard"]:
+                cluster.update(lowest_jaccard=row["jaccard"], member=row["id"])
+    for cluster in largest.values():
+        sizes[cluster["size"]] += 1
+    ordered = sorted(largest.values(), key=lambda row: (-row["size"], row["kept_id"]))
+    summary = {key: value for key, value in matched.items() if key != "fingerprint"}
+    return {
+        **summary,
+        "largest": ordered[:LARGEST_CLUSTERS],
+        "sizes": [[size, count] for size, count in sorted(sizes.items())],
+    }

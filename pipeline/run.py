@@ -1,0 +1,219 @@
+"""A run from its recipe to its manifest: plan, check, build the Beam graph, take accounts."""
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from ruamel.yaml import YAML
+
+from filters.language import LanguageModelMissing, model_path
+from pipeline import storage
+from pipeline.accounts import Accounts, take_accounts
+from pipeline.errors import UsageError, UserError
+from pipeline.output import FORMAT_VERSION, Job, Output, code_version
+from pipeline.progress import shown
+from pipeline.recipe import Recipe, digest
+from pipeline.sources.plan import plan
+from pipeline.verdicts import VERDICTS
+
+LIBRARIES = ("apache-beam", "fasttext-community", "numpy", "pyarrow", "resiliparse", "tokenizers")
+
+
+def make_job(name: str, recipe: Recipe, root: str) -> Job:
+    """Plans a run's splits and prepares its output directory.
+
+    Args:
+        name: The recipe's name.
+        recipe: The resolved recipe.
+        root: The output directory, a local path or a URL.
+
+    Raises:
+        UserError: an input is missing, or the language model is.
+        UsageError: the output directory holds something else.
+    """
+    job, splits, tokenizer = planned(recipe, root)
+    _claim(job.output, name, recipe)
+    if job.given_tokenizer:
+        storage.write_bytes(job.output.path("work/given_tokenizer.json"), tokenizer)
+    job.output.write_json("work/plan.json", splits)
+    return job
+
+
+def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes]:
+    """Plans a run without writing anything.
+
+    Returns:
+        The job, its splits as plain values, and the given tokenizer or nothing.
+
+    Raises:
+        UserError: an input, the tokenizer or the language model is missing.
+    """
+    if not recipe.source.inputs:
+        raise UsageError("the recipe names no input", "Give some: --input 'data/*.jsonl.zst'")
+    if "language" in recipe.filters.names:
+        try:
+            model_path(recipe.filters.parameters("language").model)
+        except LanguageModelMissing as error:
+            raise UserError(str(error)) from None
+    tokenizer = storage.read_bytes(recipe.tokenizer.path) if recipe.tokenizer.path else b""
+    splits = [split.to_dict() for split in plan(recipe.source.options(), recipe.source.inputs)]
+    root = root if "://" in root else str(Path(root).resolve())
+    job = Job(
+        output=Output(root.rstrip("/")),
+        recipe_json=recipe.model_dump_json(),
+        plan=digest(splits),
+        n_parts=len(splits),
+        given_tokenizer=hashlib.sha256(tokenizer).hexdigest() if tokenizer else "",
+    )
+    return job, splits, tokenizer
+
+
+def _claim(output: Output, name: str, recipe: Recipe) -> None:
+    """Makes sure that the output directory is new or was made by the same recipe and inputs."""
+    mine = {
+        "format_version": FORMAT_VERSION,
+        "recipe": name,
+        "inputs": recipe.source.inputs,
+    }
+    before = output.read_json("work/run.json")
+    elsewhere = "Choose another --output, or remove this one."
+    if before is None:
+        if not storage.is_empty(output.root):
+            raise UsageError(
+                f"{output.root} is not empty and was not made by Gristmill", elsewhere
+            )
+        output.write_json("work/run.json", mine)
+        return
+    for key, what in (("format_version", "format"), ("recipe", "recipe"), ("inputs", "inputs")):
+        if before[key] != mine[key]:
+            raise UsageError(
+                f"{output.root} was made with another {what}: {_short(before[key])}, "
+                f"not {_short(mine[key])}",
+                elsewhere,
+            )
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(value) if isinstance(value, list) else str(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def is_finished(job: Job) -> bool:
+    """Tells whether the output is complete and nothing it depends on has changed."""
+    manifest = job.output.read_json("manifest.json")
+    return manifest is not None and manifest["fingerprint"] == run_fingerprint(job)
+
+
+def run_fingerprint(job: Job) -> str:
+    """Returns the hash of everything that a whole output depends on."""
+    return job.fingerprint("tokenize")
+
+
+def run(job: Job, runner: str, workers: int, beam_options: Sequence[str], console: Console) -> Accounts:
+    """Runs all stages that are not finished, checks the ledger, and writes report and manifest.
+
+    Returns:
+        The accounts of the finished run.
+
+    Raises:
+        UserError: a worker failed; no document was kept; too many records were unreadable.
+        VerificationError: the ledger does not add up.
+    """
+    from pipeline.flow import build
+    from pipeline.report import write_report
+    from pipeline.runners import execute
+
+    storage.remove(job.output.path("manifest.json"))
+    storage.write_bytes(job.output.path("recipe.yaml"), recipe_yaml(job.recipe).encode())
+    with shown(job, console):
+        execute(lambda pipeline: build(pipeline, job), runner, workers, list(beam_options))
+    accounts = take_accounts(job)
+    report = write_report(job, accounts)
+    if not accounts.read:
+        raise UserError("the input holds no document", "Look at the input files and the format.")
+    rate, allowed = accounts.error_rate, job.recipe.max_error_rate
+    if rate > allowed:
+        raise UserError(
+            f"{accounts.verdict('error').documents:,} of {accounts.read:,} records could not be "
+            f"read ({rate:.1%}; allowed are {allowed:.1%})",
+            f"See `gristmill inspect {job.output.root} errors`. Mend the input or its settings, or "
+            "allow more: -s max_error_rate=SHARE. All that was read is kept for the next run.",
+        )
+    if not accounts.verdict("kept").documents:
+        raise UserError(
+            f"no document was kept of {accounts.read:,}",
+            f"The report tells which rules dropped them: {report}",
+        )
+    write_manifest(job, accounts)
+    return accounts
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """Returns the resolved recipe as YAML."""
+    text = StringIO()
+    YAML().dump(recipe.model_dump(mode="json"), text)
+    return text.getvalue()
+
+
+def write_manifest(job: Job, accounts: Accounts) -> None:
+    """Writes manifest.json, the last file of a run, and removes what belongs to no manifest."""
+    shards = [
+        shard
+        for part in range(job.n_parts)
+        for shard in job.output.committed("tokenize", part, job.fingerprint("tokenize", part))[
+            "shards"
+        ]
+    ]
+    tokenizer = job.output.committed("tokenizer", 0, job.fingerprint("tokenizer"))
+    tallies = {
+        "/".join(str(key) for key in keys): dataclasses.asdict(tally)
+        for keys, tally in sorted(accounts.by("source", "verdict").items())
+    }
+    _remove_strays(job, {shard["path"] for shard in shards})
+    job.output.write_json(
+        "manifest.json",
+        {
+            "format_version": FORMAT_VERSION,
+            "fingerprint": run_fingerprint(job),
+            "recipe": json.loads(job.recipe_json),
+            "recipe_hash": job.recipe.hash,
+            "code": {"gristmill": version("gristmill"), "source": code_version()},
+            "libraries": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in LIBRARIES},
+            },
+            "inputs": [
+                {key: split[key] for key in ("url", "start", "end", "size", "version")}
+                for split in (split.to_dict() for split in job.splits)
+            ],
+            "parts": job.n_parts,
+            "documents": {
+                "read": accounts.read,
+                **{name: accounts.verdict(name).documents for name in VERDICTS},
+            },
+            "by_source_and_verdict": tallies,
+            "tokenizer": tokenizer,
+            "shards": shards,
+        },
+    )
+
+
+def _remove_strays(job: Job, shards: set[str]) -> None:
+    """Removes parts of an earlier run with other inputs or settings, and broken-off writes."""
+    for folder in ("documents", "ledger", "errors", "clusters", "pairs", "tokens/train",
+                   "tokens/validation"):
+        for file in storage.list_files(job.output.path(folder)):
+            name = file.url.rsplit("/", 1)[-1]
+            if folder.startswith("tokens/"):
+                stray = f"{folder}/{name}" not in shards
+            else:
+                stray = folder != "pairs" and int(name[5:].split(".")[0]) >= job.n_parts
+            if stray:
+                storage.remove(file.url)

@@ -1,0 +1,179 @@
+"""Loads settings from YAML and `--set` options, and says exactly where a mistake is.
+
+Nothing here knows what a recipe is: any pydantic model can be loaded, so recipes and training
+settings share the same overrides and the same errors.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipeline.errors import UsageError
+
+Model = TypeVar("Model", bound=BaseModel)
+Path_ = tuple[str | int, ...]
+
+
+def load_yaml(path: Path) -> CommentedMap:
+    """Reads a YAML mapping, keeping the line and column of every key.
+
+    Raises:
+        UsageError: the file is missing, is not YAML, or is not a mapping.
+    """
+    try:
+        data = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file", "Give the file with --config.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({type(error).__name__})") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise UsageError(f"{path}{where}: not valid YAML: {error.problem}") from None
+    except YAMLError as error:
+        raise UsageError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(data, CommentedMap):
+        raise UsageError(f"{path}:1:1: expected a mapping of names to settings")
+    return data
+
+
+def plain(node: Any) -> Any:
+    """Returns ruamel's round-trip containers as plain dicts and lists."""
+    if isinstance(node, Mapping):
+        return {str(key): plain(value) for key, value in node.items()}
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        return [plain(value) for value in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    for kind in (int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def parse_overrides(options: Iterable[str]) -> dict[Path_, Any]:
+    """Parses `dotted.key=value` options; the value is read as YAML.
+
+    Raises:
+        UsageError: an option has no `=`, an empty key, or a value that is not YAML.
+    """
+    overrides: dict[Path_, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or not all(key.split(".")):
+            raise UsageError(f"--set {option}: expected key=value", "For instance: --set seed=1")
+        try:
+            overrides[tuple(key.split("."))] = plain(YAML(typ="safe").load(value))
+        except YAMLError:
+            raise UsageError(f"--set {option}: the value is not valid YAML") from None
+    return overrides
+
+
+def with_overrides(data: dict[str, Any], overrides: Mapping[Path_, Any]) -> dict[str, Any]:
+    """Returns a copy of nested `data` in which every override has replaced or added its key."""
+    merged = dict(data)
+    for path, value in overrides.items():
+        node = merged
+        for key in path[:-1]:
+            child = node.get(str(key))
+            node[str(key)] = dict(child) if isinstance(child, dict) else {}
+            node = node[str(key)]
+        node[str(path[-1])] = value
+    return merged
+
+
+def validate(
+    model: type[Model],
+    data: dict[str, Any],
+    *,
+    overrides: Mapping[Path_, Any],
+    origin: str = "",
+    tree: CommentedMap | None = None,
+) -> Model:
+    """Validates `data` with `overrides` applied, and reports all mistakes at once.
+
+    Args:
+        model: What the settings must be.
+        data: Plain nested settings.
+        overrides: From `parse_overrides`.
+        origin: The file that `data` was read from, for the messages.
+        tree: The YAML node that `data` was made from, which knows lines and columns.
+
+    Raises:
+        UsageError: one line for each mistake: file:line:column (or the --set option), the key,
+            what was expected, and the nearest valid name of a misspelt key.
+    """
+    try:
+        return model.model_validate(with_overrides(data, overrides))
+    except ValidationError as error:
+        problems = [
+            _describe(model, problem, overrides, origin, tree)
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise UsageError("\n".join(dict.fromkeys(problems))) from None
+
+
+def _describe(
+    model: type[BaseModel],
+    problem: Any,
+    overrides: Mapping[Path_, Any],
+    origin: str,
+    tree: CommentedMap | None,
+) -> str:
+    path: Path_ = tuple(problem["loc"])
+    where = next(
+        (
+            f"--set {'.'.join(map(str, key))}"
+            for key in overrides
+            if path[: len(key)] == key or key[: len(path)] == path
+        ),
+        None,
+    ) or _position(path, origin, tree)
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = f"expected {message}" if problem["msg"].startswith("Input should be ") else message
+    if problem["type"] == "extra_forbidden":
+        valid = _fields(model, path[:-1])
+        near = difflib.get_close_matches(str(path[-1]), valid, n=1)
+        expected = "unknown key" + (
+            f"; did you mean {near[0]}?" if near else f"; expected one of {', '.join(valid)}"
+        )
+    return f"{where}: {'.'.join(map(str, path)) or 'settings'}: {expected}"
+
+
+def _position(path: Path_, origin: str, tree: CommentedMap | None) -> str:
+    """Returns file:line:column of the deepest part of `path` that the file holds."""
+    if tree is None:
+        return origin
+    line, column = tree.lc.line, tree.lc.col
+    node: Any = tree
+    for key in path:
+        try:
+            line, column = node.lc.item(key) if isinstance(key, int) else node.lc.key(key)
+            node = node[key]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return f"{origin}:{line + 1}:{column + 1}"
+
+
+def _fields(model: type[BaseModel], path: Path_) -> list[str]:
+    """Returns the names of the keys that the model allows at `path`."""
+    for key in path:
+        field = model.model_fields.get(str(key))
+        nested = field and next(iter(_models(field.annotation)), None)
+        if not nested:
+            return []
+        model = nested
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Returns the pydantic models named in an annotation such as `Model | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]

@@ -1,0 +1,1 @@
+"""Inputs: planned into splits, each read as a stream of records and unreadable places."""

@@ -1,0 +1,232 @@
+"""Tokens: the tokenizer, the token shards and the finished ledger."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import storage
+from pipeline.bpe import Encoder, train
+from pipeline.errors import UserError
+from pipeline.match import read_arrow
+from pipeline.output import Job
+from pipeline.shards import ShardMetadata, TokenTable, token_dtype, write_parquet_shard, write_shard
+from pipeline.verdicts import PARTITIONS
+
+# A part with more tokens than this becomes several shards, so that no part, however large its
+# input file, needs more memory than this.
+SHARD_TOKENS = 1 << 24
+CHECKED_DOCUMENTS = 100
+
+
+def make_tokenizer(job: Job) -> dict[str, Any]:
+    """Trains tokenizer/tokenizer.json on a sample of the kept text, or takes the given one.
+
+    Returns:
+        The stage's summary: vocabulary size, engine, bytes of text that it was trained on.
+
+    Raises:
+        UserError: no document was kept, or the given tokenizer is not one.
+    """
+    fingerprint = job.fingerprint("tokenizer")
+    done = job.output.committed("tokenizer", 0, fingerprint)
+    if done:
+        return done
+    settings = job.recipe.tokenizer
+    bins = [
+        job.output.committed("bin", part, job.fingerprint("bin", part)) or {}
+        for part in range(job.n_parts)
+    ]
+    kept_bytes = sum(summary["kept_bytes"] for summary in bins)
+    if not kept_bytes:
+        summary: dict[str, Any] = {"kept": False}
+        job.output.commit("tokenizer", 0, fingerprint, summary)
+        return summary
+    sampled = 0
+
+    def sample() -> Iterator[str]:
+        nonlocal sampled
+        for text in sample_of_kept(job, settings.sample_bytes / kept_bytes):
+            sampled += len(text.encode())
+            yield text
+
+    if job.given_tokenizer:
+        data = storage.read_bytes(job.output.path("work/given_tokenizer.json"))
+        definition = data.decode()
+    else:
+        special = [settings.end_of_document]
+        if job.recipe.redaction:
+            special += [f"<|{name}|>" for name in job.recipe.redaction.types]
+        definition = train(sample(), settings.vocab_size, special)
+    encoder = Encoder(definition, settings.end_of_document)
+    checked = [text for text, _ in zip(sample_of_kept(job, 1.0), range(CHECKED_DOCUMENTS))]
+    fast = encoder.check(checked)
+    storage.write_bytes(job.output.path("tokenizer/tokenizer.json"), definition.encode())
+    summary = {
+        "kept": True,
+        "vocab_size": encoder.vocab_size,
+        "sha256": encoder.sha256,
+        "engine": "tiktoken" if fast else "tokenizers",
+        "sample_bytes": sampled,
+    }
+    job.output.commit("tokenizer", 0, fingerprint, summary)
+    return summary
+
+
+def sample_of_kept(job: Job, share: float) -> Iterator[str]:
+    """Yields the texts of about a share of the kept documents, chosen by hash of the id."""
+    key = (job.recipe.seed ^ 0x5A5A5A5A).to_bytes(4, "little")
+    bound = int(min(share, 1.0) * 2**64)
+
+    def chosen(identifier: str) -> bool:
+        hashed = hashlib.blake2b(identifier.encode(), digest_size=8, key=key).digest()
+        return int.from_bytes(hashed, "little") < bound
+
+    for part in range(job.n_parts):
+        ledger = read_arrow(job.output.part("work/verdicts", part, ".arrow"))
+        kept = ledger["verdict"].to_pylist()
+        ids = ledger["id"].to_pylist()
+        wanted = [v == "kept" and chosen(i) for v, i in zip(kept, ids, strict=True)]
+        for row, _, text, _ in texts(job, part, np.array(wanted, dtype=bool)):
+            del row
+            yield text
+
+
+def texts(
+    job: Job, part: int, wanted: NDArray[np.bool_]
+) -> Iterator[tuple[int, str, str, int]]:
+    """Yields row, source, text and n_bytes of a part's wanted documents, a row group at a time."""
+    with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
+        file = pq.ParquetFile(source)
+        start = 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            inside = np.flatnonzero(wanted[start : start + rows])
+            if len(inside):
+                table = file.read_row_group(group, columns=["source", "text", "n_bytes"])
+                columns = [table.take(inside)[name].to_pylist() for name in table.column_names]
+                yield from zip((start + inside).tolist(), *columns, strict=True)
+            start += rows
+
+
+@lru_cache(maxsize=2)
+def _encoder(definition: str, end_of_document: str, engine: str) -> Encoder:
+    encoder = Encoder(definition, end_of_document)
+    if engine == "tokenizers":
+        encoder.fast = None
+    return encoder
+
+
+class _Shards:
+    """Collects the documents of one partition of a part and writes them as shards."""
+
+    def __init__(self, job: Job, part: int, partition: str, metadata: ShardMetadata) -> None:
+        self.job, self.part, self.partition, self.metadata = job, part, partition, metadata
+        self.dtype = token_dtype(metadata.vocab_size)
+        self.files: list[dict[str, Any]] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self.tokens: list[NDArray[Any]] = []
+        self.ids: list[str] = []
+        self.sources: list[str] = []
+        self.n_bytes: list[int] = []
+        self.total = 0
+
+    def add(self, tokens: NDArray[Any], identifier: str, source: str, n_bytes: int) -> None:
+        if self.total and self.total + len(tokens) > SHARD_TOKENS:
+            self.write()
+        self.tokens.append(tokens.astype(self.dtype))
+        self.ids.append(identifier)
+        self.sources.append(source)
+        self.n_bytes.append(n_bytes)
+        self.total += len(tokens)
+
+    def write(self) -> None:
+        if not self.tokens:
+            return
+        name = f"tokens/{self.partition}/part-{self.part:05d}"
+        if self.files:
+            name += f".{len(self.files)}"
+        kind = self.job.recipe.tokens.format
+        write: Callable[..., None] = write_shard if kind == "arrow" else write_parquet_shard
+        table = TokenTable(
+            tokens=np.concatenate(self.tokens),
+            offsets=np.cumsum([0, *map(len, self.tokens)], dtype=np.int64),
+            ids=self.ids,
+            sources=self.sources,
+            n_bytes=np.array(self.n_bytes, np.uint32),
+            metadata=self.metadata,
+        )
+        shard = BytesIO()
+        write(shard, table)
+        data = shard.getbuffer()
+        storage.write_bytes(self.job.output.path(f"{name}.{kind}"), data)
+        self.files.append(
+            {
+                "path": f"{name}.{kind}",
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "documents": len(self.ids),
+                "tokens": self.total,
+                "bytes": len(data),
+            }
+        )
+        self._clear()
+
+
+def tokenize_part(job: Job, part: int) -> dict[str, Any]:
+    """Writes one part of tokens/ and of ledger/, unless it was done before.
+
+    Returns:
+        The part's summary: documents and shards.
+    """
+    fingerprint = job.fingerprint("tokenize", part)
+    done = job.output.committed("tokenize", part, fingerprint)
+    if done:
+        return done
+    ledger = read_arrow(job.output.part("work/verdicts", part, ".arrow"))
+    n_tokens = np.zeros(len(ledger), np.uint32)
+    partition = ledger["partition"].to_pylist()
+    kept = np.array([name is not None for name in partition], dtype=bool)
+    summary: dict[str, Any] = {"documents": len(ledger), "shards": []}
+    if kept.any():
+        encoder, shards = _tools(job, part)
+        ids = ledger["id"]
+        end = np.array([encoder.end_of_document_id], np.uint32)
+        for row, source, text, n_bytes in texts(job, part, kept):
+            tokens = np.concatenate([encoder.encode(text), end])
+            n_tokens[row] = len(tokens)
+            shards[partition[row]].add(tokens, ids[row].as_py(), source, n_bytes)
+        for writer in shards.values():
+            writer.write()
+            summary["shards"].extend(writer.files)
+    column = pa.array(n_tokens, mask=~kept)
+    ledger = ledger.set_column(ledger.schema.get_field_index("n_tokens"), "n_tokens", column)
+    with storage.atomic(job.output.part("ledger", part, ".parquet")) as sink:
+        pq.write_table(ledger, sink, compression="zstd")
+    job.output.commit("tokenize", part, fingerprint, summary)
+    return summary
+
+
+def _tools(job: Job, part: int) -> tuple[Encoder, dict[str, _Shards]]:
+    made = job.output.committed("tokenizer", 0, job.fingerprint("tokenizer"))
+    if not made:
+        raise UserError(
+            f"{job.output.path('tokenizer')}: no tokenizer of this run",
+            "Two runs must not write to the same output; run one of them again.",
+        )
+    definition = storage.read_bytes(job.output.path("tokenizer/tokenizer.json")).decode()
+    encoder = _encoder(definition, job.recipe.tokenizer.end_of_document, made["engine"])
+    metadata = ShardMetadata(
+        tokenizer_sha256=encoder.sha256,
+        vocab_size=encoder.vocab_size,
+        end_of_document_id=encoder.end_of_document_id,
+        recipe_hash=job.recipe.hash,
+    )
+    return encoder, {name: _Shards(job, part, name, metadata) for name in PARTITIONS}

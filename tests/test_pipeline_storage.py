@@ -1,0 +1,180 @@
+import errno
+from pathlib import Path
+from uuid import uuid4
+
+import fsspec
+import pytest
+
+from pipeline import storage
+from pipeline.errors import UserError
+
+
+def bucket() -> str:
+    return f"memory://bucket-{uuid4().hex}"
+
+
+@pytest.fixture(params=["local", "file", "memory"])
+def root(request, tmp_path) -> str:
+    return {"local": str(tmp_path), "file": f"file://{tmp_path}", "memory": bucket()}[request.param]
+
+
+def put(url: str, data: bytes = b"x") -> None:
+    storage.write_atomic(url, lambda file: file.write(data))
+
+
+def names(files) -> list[str]:
+    return [file.url.rsplit("/", 1)[-1] for file in files]
+
+
+def test_write_read_list_remove(root):
+    put(f"{root}/a/one", b"hello")
+    put(f"{root}/a/two", b"")
+    put(f"{root}/a/one", b"goodbye")
+    assert storage.read_bytes(f"{root}/a/one") == b"goodbye"
+    with storage.open_binary(f"{root}/a/one", 4) as file:
+        assert file.read() == b"bye"
+    assert names(storage.list_files(f"{root}/a")) == ["one", "two"]
+    assert [file.size for file in storage.list_files(f"{root}/a")] == [7, 0]
+    assert storage.list_files(f"{root}/nothing") == []
+    assert storage.exists(f"{root}/a/one")
+    storage.remove(f"{root}/a/one")
+    storage.remove(f"{root}/a/one")
+    assert not storage.exists(f"{root}/a/one")
+    storage.remove(f"{root}/a", recursive=True)
+    assert not storage.exists(f"{root}/a")
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(root):
+    put(f"{root}/part", b"old")
+
+    def fail(file):
+        file.write(b"half")
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        storage.write_atomic(f"{root}/part", fail)
+    assert storage.read_bytes(f"{root}/part") == b"old"
+    with pytest.raises(RuntimeError):
+        storage.write_atomic(f"{root}/new", fail)
+    fs, path = fsspec.core.url_to_fs(root)
+    assert [name.rsplit("/", 1)[-1] for name in fs.find(path)] == ["part"]
+
+
+def test_list_files_skips_temporaries(tmp_path):
+    put(f"{tmp_path}/part")
+    (tmp_path / ".0123.tmp").write_bytes(b"half")
+    assert names(storage.list_files(str(tmp_path))) == ["part"]
+
+
+def test_long_name_can_be_written(tmp_path):
+    put(f"{tmp_path}/{'n' * 255}")
+    assert names(storage.list_files(str(tmp_path))) == ["n" * 255]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only")]
+)
+def test_disk_errors_are_explained(tmp_path, code, words):
+    def fail(file):
+        raise OSError(code, "no")
+
+    with pytest.raises(UserError, match=words) as caught:
+        storage.write_atomic(f"{tmp_path}/part", fail)
+    assert caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_expand_globs_folders_and_literal_names(root):
+    for name in ("b.jsonl", "a.jsonl", "sub/c.jsonl", "sub/d.txt", "_SUCCESS", "_tmp/e.jsonl"):
+        put(f"{root}/{name}")
+    put(f"{root}/we[i]rd*.jsonl")
+    assert names(storage.expand([f"{root}/*.jsonl"])) == ["a.jsonl", "b.jsonl", "we[i]rd*.jsonl"]
+    found = storage.expand([f"{root}/**/*.jsonl", f"{root}/a.jsonl"])
+    assert {"a.jsonl", "b.jsonl", "c.jsonl"} <= set(names(found))
+    assert len({file.url for file in found}) == len(found)
+    assert names(storage.expand([f"{root}/we[i]rd*.jsonl"])) == ["we[i]rd*.jsonl"]
+    folder = storage.expand([root], lambda url: url.endswith(".jsonl"))
+    assert names(folder) == ["a.jsonl", "b.jsonl", "c.jsonl", "we[i]rd*.jsonl"] or names(
+        folder
+    ) == ["a.jsonl", "b.jsonl", "we[i]rd*.jsonl", "c.jsonl"]
+    assert [f.url for f in folder] == sorted(f.url for f in folder)
+    assert storage.expand([root]) == storage.expand([root, f"{root}/*.jsonl"])
+
+
+def test_expand_results_can_be_opened(root):
+    put(f"{root}/a.txt", b"text")
+    (file,) = storage.expand([f"{root}/*"])
+    assert storage.read_bytes(file.url) == b"text"
+    assert storage.info(file.url) == file
+
+
+def test_expand_hides_dot_files(root):
+    put(f"{root}/.hidden")
+    put(f"{root}/seen")
+    assert names(storage.expand([f"{root}/*"])) == ["seen"]
+    assert names(storage.expand([f"{root}/.h*"])) == [".hidden"]
+
+
+def test_relative_paths_become_absolute(tmp_path, monkeypatch):
+    put(f"{tmp_path}/a.txt")
+    monkeypatch.chdir(tmp_path)
+    assert storage.expand(["a.txt", f"{tmp_path}/a.txt"]) == [storage.info(f"{tmp_path}/a.txt")]
+
+
+def test_version_changes_with_the_file(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"x")
+    before = storage.info(str(path)).version
+    import os
+
+    os.utime(path, (1, 1))
+    assert storage.info(str(path)).version != before
+
+
+@pytest.mark.parametrize("pattern", ["none.txt", "*.txt", "no/such/folder/*"])
+def test_expand_nothing(root, pattern):
+    with pytest.raises(UserError, match="no input file matches"):
+        storage.expand([f"{root}/{pattern}"])
+
+
+def test_missing_and_unusual_files(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        storage.open_binary(str(tmp_path / "none"))
+    with pytest.raises(UserError, match="folder"):
+        storage.open_binary(str(tmp_path))
+    with pytest.raises(UserError, match="no such file"):
+        storage.open_binary(f"{bucket()}/none")
+
+
+def test_unreadable_file(tmp_path, monkeypatch):
+    put(f"{tmp_path}/a.txt")
+    monkeypatch.setattr(storage.os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match="permission is denied"):
+        storage.expand([f"{tmp_path}/a.txt"])
+
+
+def test_missing_backend_names_the_extra(monkeypatch):
+    def missing(url):
+        raise ImportError("Please install gcsfs")
+
+    monkeypatch.setattr(storage.fsspec.core, "url_to_fs", missing)
+    with pytest.raises(UserError, match="gs://") as caught:
+        storage.expand(["gs://bucket/x"])
+    assert "gristmill[gcp]" in caught.value.hint
+    with pytest.raises(UserError) as caught:
+        storage.expand(["s3://bucket/x"])
+    assert "s3fs" in caught.value.hint
+
+
+def test_unknown_protocol():
+    with pytest.raises(UserError, match="not a known kind of storage"):
+        storage.expand(["gopher://hole/x"])
+
+
+def test_make_dirs(tmp_path):
+    storage.make_dirs(f"{tmp_path}/a/b")
+    storage.make_dirs(f"{tmp_path}/a/b")
+    assert Path(f"{tmp_path}/a/b").is_dir()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError):
+        storage.make_dirs(f"{tmp_path}/file/b")
