@@ -19,9 +19,7 @@ from pipeline.errors import UserError
 
 # GPT-2's pattern (Radford et al., 2019), with possessive quantifiers: the same pieces in linear
 # time. `pre_tokenizers.ByteLevel` of tokenizers has the same pattern built in.
-GPT2_PATTERN = (
-    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-)
+GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
 
 # One word of this many bytes is cut before it is encoded: no published tokenizer has a token as
 # long, and some engines take quadratic time or overflow their stack on it.

@@ -65,7 +65,9 @@ def run(
     config: Config = None,
     runner: Annotated[str, typer.Option(help="local, dask or dataflow.")] = "local",
     workers: Annotated[int, typer.Option(min=1, help="Processes of the local runner.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show recipe and splits only.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show recipe and splits only.")
+    ] = False,
     set_: Set = [],  # noqa: B006 - Typer copies it
     as_json: AsJson = False,
 ) -> None:
@@ -135,7 +137,9 @@ def recipes(
 
 
 @app.command()
-def filters(name: Annotated[str | None, typer.Argument(help="Show this one's rules.")] = None) -> None:
+def filters(
+    name: Annotated[str | None, typer.Argument(help="Show this one's rules.")] = None,
+) -> None:
     """List the filters, or show one's signals, thresholds and source."""
     from pipeline.summary import print_filter, print_filters
 

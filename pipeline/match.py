@@ -95,13 +95,13 @@ def match_pack(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
     assert dedup is not None
     if pack >= BAND_PACKS:
         exact = np.frombuffer(data, _EXACT)
-        member, leader = group_exact(exact["digest"], exact["document"], exact["rank"])
+        member, leader = group_exact(exact["digest"], exact["document"], _ranks(exact))
         yield from _keyed_pairs(np.column_stack([leader, member]), PAIR_PACKS)
         return
     band = np.frombuffer(data, _BAND)
     if dedup.exact:
         band = _one_of_each_text(band)
-    found = candidate_pairs(band["hash"], band["document"], band["rank"])
+    found = candidate_pairs(band["hash"], band["document"], _ranks(band))
     job.output.commit(
         "candidates",
         pack,
@@ -109,6 +109,17 @@ def match_pack(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
         {"uncompared": found.uncompared, "large_groups": found.large_groups},
     )
     yield from _keyed_pairs(found.pairs, 0)
+
+
+def _ranks(members: NDArray[Any]) -> Keys:
+    """Numbers the documents of a pack by rank, equal ranks by place, so that none are equal."""
+    order = np.lexsort((~members["document"], members["rank"]))
+    documents = members["document"][order]
+    changes = np.ones(len(order), np.uint64)
+    changes[1:] = documents[1:] != documents[:-1]
+    ranks = np.empty(len(order), np.uint64)
+    ranks[order] = np.cumsum(changes, dtype=np.uint64)
+    return ranks
 
 
 def _one_of_each_text(band: NDArray[Any]) -> NDArray[Any]:

@@ -106,7 +106,9 @@ def _measurer(recipe_json: str) -> Callable[[Record, str], Row]:
     hashing = permutations(minhash.bands * minhash.rows, minhash.seed) if minhash else None
 
     def measure(record: Record, file: str) -> Row:
-        text = record.text.encode("utf-8", "replace").decode() if _broken(record.text) else record.text
+        text = (
+            record.text.encode("utf-8", "replace").decode() if _broken(record.text) else record.text
+        )
         document = Document(text, url=record.url, words=recipe.words)
         signals = {name: compute(document, settings) for name, compute, settings in filters}
         redacted, counts = redact(text, types)

@@ -65,7 +65,9 @@ def code_version() -> str:
     """Returns a hash of the source of everything that can change an output's bytes."""
     root = Path(__file__).parents[1]
     sources = sorted(
-        path for package in ("dedup", "filters", "pipeline") for path in root.glob(f"{package}/**/*.py")
+        path
+        for package in ("dedup", "filters", "pipeline")
+        for path in root.glob(f"{package}/**/*.py")
     )
     return digest([[path.name, path.read_text(encoding="utf-8")] for path in sources])
 
@@ -81,6 +83,7 @@ class Job:
         recipe_json: The resolved recipe.
         plan: Hash of work/plan.json.
         n_parts: How many splits the input has.
+        code: `code_version()` where the run was started.
         given_tokenizer: SHA-256 of the tokenizer.json that the recipe names, or "".
     """
 
@@ -88,6 +91,7 @@ class Job:
     recipe_json: str
     plan: str
     n_parts: int
+    code: str
     given_tokenizer: str = ""
 
     @property
@@ -111,7 +115,7 @@ class Job:
         filters = self.recipe.filters
         minhash = settings["dedup"] and settings["dedup"]["minhash"]
         mill = [
-            code_version(),
+            self.code,
             {key: value for key, value in settings["source"].items() if key != "inputs"},
             settings["words"],
             settings["redaction"],

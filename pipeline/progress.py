@@ -46,9 +46,11 @@ class Progress:
                 name = file.url.rsplit("/", 1)[-1]
                 if (stage, name) not in self.seen:
                     part = int(name.removeprefix("part-").removesuffix(".json"))
-                    done = self.job.output.committed(
-                        stage, part, self.job.fingerprint(stage, part)
-                    ) if part < self.job.n_parts else None
+                    done = (
+                        self.job.output.committed(stage, part, self.job.fingerprint(stage, part))
+                        if part < self.job.n_parts
+                        else None
+                    )
                     if done:
                         self.seen[stage, name] = done
 

@@ -45,7 +45,9 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
     for part in range(job.n_parts):
         signals.add(part)
         samples.add(part)
-    milled = [job.output.committed("mill", p, job.fingerprint("mill", p)) for p in range(job.n_parts)]
+    milled = [
+        job.output.committed("mill", p, job.fingerprint("mill", p)) for p in range(job.n_parts)
+    ]
     redactions: Counter[str] = Counter()
     for summary in milled:
         redactions.update(summary["redactions"] if summary else {})
@@ -111,8 +113,14 @@ def _sources(accounts: Accounts) -> list[dict[str, Any]]:
     for (source, verdict), tally in accounts.by("source", "verdict").items():
         row = sources.setdefault(
             str(source),
-            {"source": source, "read": 0, **dict.fromkeys(VERDICTS, 0), "bytes": 0, "kept_bytes": 0,
-             "tokens": 0},
+            {
+                "source": source,
+                "read": 0,
+                **dict.fromkeys(VERDICTS, 0),
+                "bytes": 0,
+                "kept_bytes": 0,
+                "tokens": 0,
+            },
         )
         row["read"] += tally.documents
         row[str(verdict)] += tally.documents
@@ -247,8 +255,12 @@ def _duplicates(job: Job) -> dict[str, Any] | None:
         for row in table.to_pylist():
             cluster = largest.setdefault(
                 row["kept_id"],
-                {"kept_id": row["kept_id"], "size": row["cluster_size"], "lowest_jaccard": 1.0,
-                 "member": row["id"]},
+                {
+                    "kept_id": row["kept_id"],
+                    "size": row["cluster_size"],
+                    "lowest_jaccard": 1.0,
+                    "member": row["id"],
+                },
             )
             if row["jaccard"] < cluster["lowest_jaccard"]:
                 cluster.update(lowest_jaccard=row["jaccard"], member=row["id"])

@@ -70,6 +70,7 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         recipe_json=recipe.model_dump_json(),
         plan=digest(splits),
         n_parts=len(splits),
+        code=code_version(),
         given_tokenizer=hashlib.sha256(tokenizer).hexdigest() if tokenizer else "",
     )
     return job, splits, tokenizer
@@ -86,9 +87,7 @@ def _claim(output: Output, name: str, recipe: Recipe) -> None:
     elsewhere = "Choose another --output, or remove this one."
     if before is None:
         if not storage.is_empty(output.root):
-            raise UsageError(
-                f"{output.root} is not empty and was not made by Gristmill", elsewhere
-            )
+            raise UsageError(f"{output.root} is not empty and was not made by Gristmill", elsewhere)
         output.write_json("work/run.json", mine)
         return
     for key, what in (("format_version", "format"), ("recipe", "recipe"), ("inputs", "inputs")):
@@ -116,7 +115,9 @@ def run_fingerprint(job: Job) -> str:
     return job.fingerprint("tokenize")
 
 
-def run(job: Job, runner: str, workers: int, beam_options: Sequence[str], console: Console) -> Accounts:
+def run(
+    job: Job, runner: str, workers: int, beam_options: Sequence[str], console: Console
+) -> Accounts:
     """Runs all stages that are not finished, checks the ledger, and writes report and manifest.
 
     Returns:
@@ -184,7 +185,7 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
             "fingerprint": run_fingerprint(job),
             "recipe": json.loads(job.recipe_json),
             "recipe_hash": job.recipe.hash,
-            "code": {"gristmill": version("gristmill"), "source": code_version()},
+            "code": {"gristmill": version("gristmill"), "source": job.code},
             "libraries": {
                 "python": platform.python_version(),
                 **{name: version(name) for name in LIBRARIES},
@@ -207,8 +208,15 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
 
 def _remove_strays(job: Job, shards: set[str]) -> None:
     """Removes parts of an earlier run with other inputs or settings, and broken-off writes."""
-    for folder in ("documents", "ledger", "errors", "clusters", "pairs", "tokens/train",
-                   "tokens/validation"):
+    for folder in (
+        "documents",
+        "ledger",
+        "errors",
+        "clusters",
+        "pairs",
+        "tokens/train",
+        "tokens/validation",
+    ):
         for file in storage.list_files(job.output.path(folder)):
             name = file.url.rsplit("/", 1)[-1]
             if folder.startswith("tokens/"):

@@ -144,7 +144,9 @@ def _write(
         schema=SURVIVORS_SCHEMA,
     )
     ids = _lookup(job, keys[order], "documents", "id")
-    bounds = np.searchsorted(keys[order], np.arange(job.n_parts + 1, dtype=np.uint64) << np.uint64(32))
+    bounds = np.searchsorted(
+        keys[order], np.arange(job.n_parts + 1, dtype=np.uint64) << np.uint64(32)
+    )
     for part in range(job.n_parts):
         span = slice(int(bounds[part]), int(bounds[part + 1]))
         rows = table.slice(span.start, span.stop - span.start)

@@ -98,9 +98,7 @@ def sample_of_kept(job: Job, share: float) -> Iterator[str]:
             yield text
 
 
-def texts(
-    job: Job, part: int, wanted: NDArray[np.bool_]
-) -> Iterator[tuple[int, str, str, int]]:
+def texts(job: Job, part: int, wanted: NDArray[np.bool_]) -> Iterator[tuple[int, str, str, int]]:
     """Yields row, source, text and n_bytes of a part's wanted documents, a row group at a time."""
     with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
         file = pq.ParquetFile(source)

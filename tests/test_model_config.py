@@ -41,7 +41,7 @@ def test_every_preset_is_described() -> None:
 def test_flops_count_the_matrices_that_tokens_meet() -> None:
     tied = ModelConfig(layers=1, width=4, heads=1, kv_heads=1, hidden=8)
     untied = tied.model_copy(update={"tied_embeddings": False})
-    # Attention 4 * 4 * 4, SwiGLU 3 * 4 * 8, three norms of 4, output 10 * 4; scores 12 * 1 * 4 * 16.
+    # Attention 4 * 4 * 4, SwiGLU 3 * 4 * 8, three norms of 4, output 10 * 4; then the scores.
     assert tied.flops_per_token(10, 16) == 6 * (64 + 96 + 12 + 40) + 12 * 4 * 16
     assert untied.flops_per_token(10, 16) == tied.flops_per_token(10, 16)
 

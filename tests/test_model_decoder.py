@@ -252,8 +252,7 @@ def test_trained_weights_tell_their_story() -> None:
     model, pieces = load_stories(DATA / "llm")
     begin = 1
     tokens = continue_tokens(model, [begin], begin, 200, 512, 0.0, None, torch.Generator())
-    text = b"".join(pieces[token] for token in tokens).lstrip().decode()
+    text = b"".join(pieces[token] for token in tokens).replace(b"<0x0A>", b"\n").decode()
     expected = (DATA / "llm" / "stories260K.expected.txt").read_text()
     assert len(expected) > 400
-    assert text.startswith(expected.strip()[:440])
     assert text.strip() == expected.strip()

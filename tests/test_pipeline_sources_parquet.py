@@ -33,8 +33,9 @@ def test_row_groups_and_places(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
-)  # fmt: skip
+    "kind",
+    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())],
+)
 def test_kinds_of_strings(tmp_path, kind):
     column = pa.array(["a", "", None], pa.string()).cast(kind)
     path = write(tmp_path / "a.parquet", {"text": column})

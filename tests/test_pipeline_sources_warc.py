@@ -96,7 +96,9 @@ def test_errors_of_single_records():
 
 def test_large_records_that_are_no_documents_leave_no_trace():
     options = replace(OPTIONS, max_document_bytes=1000)
-    film = record("response", b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n" + bytes(200_000))
+    film = record(
+        "response", b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n" + bytes(200_000)
+    )
     assert [item.text for item in read(film + page("a"), options=options)] == ["a"]
 
 

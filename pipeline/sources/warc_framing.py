@@ -86,12 +86,14 @@ class ByteReader:
         self._at = 0
         self.offset -= len(data)
 
-    def skip_newlines(self) -> None:
-        """Passes over CR and LF."""
+    def newlines(self) -> bytes:
+        """Returns the CRs and LFs that come next; of very many the last ones."""
+        found = b""
         while self._at < len(self._buffer) or self._more():
             if self._buffer[self._at] not in b"\r\n":
-                return
-            self._consume(1)
+                break
+            found = found[-7:] + self._consume(1)
+        return found
 
     def next_is(self, prefix: bytes) -> bool:
         """Says whether the next bytes are `prefix`, or the stream is at its end."""
@@ -126,7 +128,7 @@ def frames(reader: ByteReader, limit: int) -> Iterator[Frame]:
     recoveries = _RECOVERIES
     told = False  # of the stream's damage, which is one event
     while True:
-        reader.skip_newlines()
+        reader.newlines()
         offset = reader.offset
         first = reader.line()
         if not first:
@@ -142,11 +144,9 @@ def frames(reader: ByteReader, limit: int) -> Iterator[Frame]:
             continue
         block = reader.take(min(length, limit))
         complete = len(block) + reader.skip(length - len(block)) == length
-        if complete:
-            reader.skip_newlines()
-            if reader.next_is(b"WARC/"):
-                yield Frame(offset, headers, block, length)
-                continue
+        if complete and _ends_well(reader, block):
+            yield Frame(offset, headers, block, length)
+            continue
         error = "invalid_warc" if complete else reader.damage or "truncated"
         yield Frame(offset, headers, b"", length, error)
         told = reader.damage is not None
@@ -155,6 +155,18 @@ def frames(reader: ByteReader, limit: int) -> Iterator[Frame]:
             recoveries -= 1
             reader.push_back(block)
         _resynchronise(reader)
+
+
+def _ends_well(reader: ByteReader, block: bytes) -> bool:
+    """Says whether a block of the right length ends where its record ends.
+
+    It must be followed by two line ends (section 4 of the standard) and by a record or the end.
+    One of the two will do, because some writers forget line ends and some files hold rubbish
+    between records, unless the block seems to have swallowed a record.
+    """
+    signs = (reader.newlines() == b"\r\n\r\n") + reader.next_is(b"WARC/")
+    swallowed = b"\nWARC/1." in block or b"\nWARC/0." in block
+    return signs == 2 or (signs == 1 and not swallowed)
 
 
 def _headers(reader: ByteReader) -> dict[str, str] | None:
