@@ -155,8 +155,8 @@ def report(
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Print the summary of an output and the path of its report."""
-    from pipeline.summary import open_report, print_summary
     from pipeline.output import Output
+    from pipeline.summary import open_report, print_summary
 
     print_summary(Output(output.rstrip("/")), out)
     if open_:

@@ -1,10 +1,9 @@
 """Progress of a run on any runner, read from the parts that are committed so far."""
 
-import sys
 import threading
 import time
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 

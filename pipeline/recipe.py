@@ -26,8 +26,8 @@ from pydantic import (
 from filters.registry import FILTERS
 from filters.rules import Rule
 from pipeline.errors import UsageError
-from pipeline.sources.records import SourceOptions
 from pipeline.settings import load_yaml, parse_overrides, plain, validate
+from pipeline.sources.records import SourceOptions
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

@@ -2,6 +2,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -272,4 +273,4 @@ def test_validation_predicts_every_token_once(output: Path, length: int, batch: 
         predicted += targets[counted].tolist()
         pairs.update(zip(inputs[counted].tolist(), targets[counted].tolist(), strict=True))
     assert predicted == everything[1:]
-    assert pairs == Counter(zip(everything, everything[1:], strict=False))
+    assert pairs == Counter(pairwise(everything))

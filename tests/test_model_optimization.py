@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ def test_schedule_values() -> None:
     assert rates[10] == 2.0
     assert rates[55] == pytest.approx(0.2 + 1.8 * 0.5)  # half way from step 10 to step 100
     assert rates[100] == pytest.approx(0.2)
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[10:]))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])

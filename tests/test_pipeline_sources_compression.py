@@ -3,6 +3,7 @@ import io
 import random
 import tracemalloc
 
+import pyarrow  # noqa: F401  (its import must not count as memory of a test)
 import pytest
 import zstandard
 

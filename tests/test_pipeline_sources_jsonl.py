@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+import pyarrow  # noqa: F401  (its import must not count as memory of a test)
 import pytest
 import zstandard
 from hypothesis import given, settings

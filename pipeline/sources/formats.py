@@ -1,5 +1,7 @@
 """Which format and compression a file has, by its name."""
 
+from functools import lru_cache
+
 from pipeline.errors import UserError
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".lz4": "lz4"}
@@ -28,6 +30,7 @@ def compression(url: str) -> str | None:
     return COMPRESSIONS.get(_suffix(url))
 
 
+@lru_cache(maxsize=256)
 def stem(url: str) -> str:
     """Returns the file's name without its format's and compression's suffixes."""
     name = _uncompressed(url).rstrip("/").rsplit("/", 1)[-1]

@@ -87,12 +87,12 @@ class ByteReader:
         self.offset -= len(data)
 
     def newlines(self) -> bytes:
-        """Returns the CRs and LFs that come next; of very many the last ones."""
+        """Returns the CRs and LFs that come next, at most 64."""
         found = b""
-        while self._at < len(self._buffer) or self._more():
+        while len(found) < 64 and (self._at < len(self._buffer) or self._more()):
             if self._buffer[self._at] not in b"\r\n":
                 break
-            found = found[-7:] + self._consume(1)
+            found += self._consume(1)
         return found
 
     def next_is(self, prefix: bytes) -> bool:
@@ -128,7 +128,8 @@ def frames(reader: ByteReader, limit: int) -> Iterator[Frame]:
     recoveries = _RECOVERIES
     told = False  # of the stream's damage, which is one event
     while True:
-        reader.newlines()
+        while reader.newlines():
+            pass
         offset = reader.offset
         first = reader.line()
         if not first:
@@ -164,7 +165,9 @@ def _ends_well(reader: ByteReader, block: bytes) -> bool:
     One of the two will do, because some writers forget line ends and some files hold rubbish
     between records, unless the block seems to have swallowed a record.
     """
-    signs = (reader.newlines() == b"\r\n\r\n") + reader.next_is(b"WARC/")
+    line_ends = reader.newlines()
+    signs = (line_ends == b"\r\n\r\n") + reader.next_is(b"WARC/")
+    reader.push_back(line_ends)
     swallowed = b"\nWARC/1." in block or b"\nWARC/0." in block
     return signs == 2 or (signs == 1 and not swallowed)
 
