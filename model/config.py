@@ -160,7 +160,7 @@ def _shape(layers: int, width: int, heads: int, kv_heads: int, hidden: int) -> M
 # and 1.1B with 50,257. `tiny` and `small` are tuned for a CPU and a few million tokens; the
 # other three see about 20 tokens per parameter (Hoffmann et al., 2022).
 PRESETS: dict[str, TrainingConfig] = {
-    "tiny": _preset(_shape(4, 128, 4, 2, 352), 256, (16, 16), 500, 4e-3),
+    "tiny": _preset(_shape(4, 128, 2, 1, 352), 256, (8, 8), 1_000, 4e-3),
     "small": _preset(_shape(6, 384, 6, 2, 1024), 256, (32, 16), 2_000, 1.5e-3),
     "125m": _preset(_shape(12, 768, 12, 4, 2304), 1024, (512, 16), 4_800, 6e-4),
     "350m": _preset(_shape(24, 1024, 16, 4, 3072), 2048, (256, 8), 13_000, 3e-4),

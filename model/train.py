@@ -105,7 +105,8 @@ class _Session:
         self.run, self.config, self.corpus, self.windows = run, config, corpus, windows
         self.stop = stop
         self.device = pick_device()
-        self.model = Decoder(config.model, corpus.vocab_size)
+        with torch.random.fork_rng(devices=[]):  # layers draw weights when they are made
+            self.model = Decoder(config.model, corpus.vocab_size)
         self.state = RunState(0, 0.0, 0, math.nan, torch.get_num_threads())
         found = checkpoint.checkpoints(run)
         if found:

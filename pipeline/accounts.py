@@ -5,6 +5,7 @@ All counts that anyone sees come from here, and so from the files themselves.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -76,7 +77,10 @@ def take_accounts(job: Job) -> Accounts:
         milled = job.output.committed("mill", part, job.fingerprint("mill", part))
         if milled is None:
             raise _lost(job, part, "was not milled")
-        _count_part(job, part, milled["records"], accounts)
+        tokenized = job.output.committed("tokenize", part, job.fingerprint("tokenize", part))
+        if tokenized is None:
+            raise _lost(job, part, "was not tokenized")
+        _count_part(job, part, milled["records"], tokenized["shards"], accounts)
         accounts.read += milled["records"]
         accounts.errors.update(milled["errors"])
     counted = sum(tally.documents for tally in accounts.cells.values())
@@ -90,7 +94,9 @@ def take_accounts(job: Job) -> Accounts:
     return accounts
 
 
-def _count_part(job: Job, part: int, records: int, accounts: Accounts) -> None:
+def _count_part(
+    job: Job, part: int, records: int, shards: list[dict[str, Any]], accounts: Accounts
+) -> None:
     with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
         documents = pq.read_table(source, columns=["id", "source", "n_bytes"])
     with storage.open_binary(job.output.part("ledger", part, ".parquet")) as source:
@@ -113,10 +119,22 @@ def _count_part(job: Job, part: int, records: int, accounts: Accounts) -> None:
     groups = joined.group_by(["source", "verdict", "reason"]).aggregate(
         [([], "count_all"), ("n_bytes", "sum"), ("n_tokens", "sum")]
     )
+    kept, in_shards = Tally(), Tally()
+    for shard in shards:
+        in_shards.add(Tally(shard["documents"], 0, shard["tokens"]))
     for row in groups.to_pylist():
         cell = (row["source"], row["verdict"], row["reason"])
         tally = Tally(row["count_all"], row["n_bytes_sum"], row["n_tokens_sum"] or 0)
         accounts.cells.setdefault(cell, Tally()).add(tally)
+        if row["verdict"] == "kept":
+            kept.add(tally)
+    if (kept.documents, kept.tokens) != (in_shards.documents, in_shards.tokens):
+        raise _lost(
+            job,
+            part,
+            f"keeps {kept.documents} documents of {kept.tokens} tokens, and its shards hold "
+            f"{in_shards.documents} of {in_shards.tokens}",
+        )
 
 
 def _lost(job: Job, part: int, what: str) -> VerificationError:

@@ -7,7 +7,7 @@ documents of the corpus, and on any difference tokenizers itself does the work.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -73,16 +73,29 @@ class Encoder:
                 "Name one that it has: -s tokenizer.end_of_document=TOKEN",
             )
         self.end_of_document_id = int(end)
-        self.vocab_size = int(self.reference.get_vocab_size())
+        added = self.reference.get_added_tokens_decoder()
+        # Ids may have gaps, so their number says too little.
+        self.vocab_size = 1 + max(self.reference.get_vocab(with_added_tokens=True).values())
         self.sha256 = hashlib.sha256(definition.encode()).hexdigest()
         self.reference.no_padding()
         self.reference.no_truncation()
         self.special = {
-            token.content
-            for token in self.reference.get_added_tokens_decoder().values()
-            if token.content != end_of_document
+            token.content for token in added.values() if token.content != end_of_document
         }
         self.fast = _tiktoken(json.loads(definition))
+        # What a document gets that spells the end-of-document token: the ids of two halves, none
+        # of which is that token.
+        self._end = end_of_document
+        half = len(end_of_document) // 2
+        self._spelled_end = np.concatenate(
+            [self._plain(end_of_document[:half]), self._plain(end_of_document[half:])]
+        )
+        if end not in added or end in self._spelled_end:
+            raise UserError(
+                f"the tokenizer's token {end_of_document} can stand for text, so it cannot end a "
+                "document",
+                "Name a special token: -s tokenizer.end_of_document=TOKEN",
+            )
 
     def encode(self, text: str) -> NDArray[np.uint32]:
         """Returns the token ids of a text, without the end-of-document id.
@@ -90,26 +103,24 @@ class Encoder:
         A text that spells the end-of-document token gets ordinary tokens there: a document
         cannot end itself.
         """
-        if self.fast is None:
-            return self._slow(text)
-        pieces = [
-            self.fast.encode_to_numpy(piece, allowed_special=self.special, disallowed_special=())
-            for piece in _cut(text)
-        ]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        return self._encode(text, self._plain if self.fast is None else self._quick)
 
-    def _slow(self, text: str) -> NDArray[np.uint32]:
-        end = self.reference.id_to_token(self.end_of_document_id)
-        ids: list[int] = []
+    def _encode(self, text: str, engine: Callable[[str], NDArray[np.uint32]]) -> NDArray[np.uint32]:
+        ids: list[NDArray[np.uint32]] = []
         for piece in _cut(text):
-            parts = piece.split(end)
-            for number, part in enumerate(parts):
+            for number, part in enumerate(piece.split(self._end)):
                 if number:
-                    self.reference.encode_special_tokens = True
-                    ids.extend(self.reference.encode(end, add_special_tokens=False).ids)
-                    self.reference.encode_special_tokens = False
-                ids.extend(self.reference.encode(part, add_special_tokens=False).ids)
-        return np.array(ids, np.uint32)
+                    ids.append(self._spelled_end)
+                ids.append(engine(part))
+        return ids[0] if len(ids) == 1 else np.concatenate(ids)
+
+    def _quick(self, text: str) -> NDArray[np.uint32]:
+        assert self.fast is not None
+        ids = self.fast.encode_to_numpy(text, allowed_special=self.special, disallowed_special=())
+        return np.asarray(ids, np.uint32)
+
+    def _plain(self, text: str) -> NDArray[np.uint32]:
+        return np.array(self.reference.encode(text, add_special_tokens=False).ids, np.uint32)
 
     def check(self, texts: Iterable[str]) -> bool:
         """Compares the fast engine with tokenizers, and drops it on the first difference.
@@ -118,7 +129,7 @@ class Encoder:
             Whether the fast engine is used from now on.
         """
         if self.fast is not None and not all(
-            np.array_equal(self.encode(text), self._slow(text)) for text in texts
+            np.array_equal(self.encode(text), self._encode(text, self._plain)) for text in texts
         ):
             self.fast = None
         return self.fast is not None
@@ -155,6 +166,11 @@ def _tiktoken(definition: dict[str, Any]) -> tiktoken.Encoding | None:
         or model.get("ignore_merges")
         or model.get("continuing_subword_prefix")
         or model.get("end_of_word_suffix")
+        or any(
+            token.get(flag)
+            for token in definition.get("added_tokens", [])
+            for flag in ("lstrip", "rstrip", "single_word")
+        )
     ):
         return None
     as_byte = {character: byte for byte, character in enumerate(_byte_characters())}

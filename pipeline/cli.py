@@ -4,6 +4,7 @@ Results go to stdout, all else to stderr. Everything heavy is imported inside a 
 `gristmill --help` loads neither Beam nor torch.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -198,8 +199,8 @@ def verify(output: OutputArgument) -> None:
     out.print(verify_output(output), markup=False)
 
 
-@app.command()
-def train(
+@app.command("train")
+def train_command(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="An output with token shards.")],
     run: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="Training directory.")],
     preset: Annotated[str, typer.Option(help="tiny to 1b; see docs/training.md.")] = "tiny",
@@ -207,9 +208,13 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Pretrain a decoder on an output's shards; the same command resumes a broken-off run."""
-    from pipeline.training import run_training
+    from pipeline.training import print_result, train, training_config
 
-    run_training(output, run, preset, set_, out, err, as_json)
+    try:
+        result = train(output, run, training_config(preset, set_), err)
+    except KeyboardInterrupt:
+        raise Interrupted("Stopped at a checkpoint; the same command goes on from there.") from None
+    print_result(result, run, out, as_json)
 
 
 @app.command()
@@ -224,10 +229,12 @@ def generate(
     """Generate text with a trained decoder."""
     from pipeline.training import generated
 
-    print(generated(run, prompt, max_tokens, temperature, top_k, seed))
+    out.print(
+        generated(run, prompt, max_tokens, temperature, top_k, seed), markup=False, highlight=False
+    )
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - it is not an error
     """The user pressed Ctrl-C; the message says how to go on."""
 
 
@@ -246,7 +253,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except Interrupted as error:
         _print_error(str(error))
-        sys.exit(130)
+        sys.stdout.flush()
+        os._exit(130)  # at once: a thread may still be deep in compiled code
     except Exception as error:
         if debug:
             raise

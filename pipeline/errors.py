@@ -2,8 +2,9 @@
 
 import json
 import re
+from typing import Any
 
-_MARK = re.compile(r"gristmill-error(\{.*?\})gristmill-end", re.DOTALL)
+_MARK = re.compile(r"gristmill-error:([0-9a-f]+):")
 
 
 class UserError(Exception):
@@ -43,24 +44,24 @@ _CLASSES = {cls.__name__: cls for cls in (UserError, UsageError, VerificationErr
 class WorkerError(RuntimeError):
     """Carries a UserError out of a worker.
 
-    Runners hand a worker's failure on as text, with its traceback; the marked JSON in the
-    text lets `from_worker` find the error again on any runner.
+    Runners hand a worker's failure on as text, with its traceback, quoted once or more, or as a
+    pickle. The marked hexadecimal digits in the text let `from_worker` find the error again.
     """
 
     def __init__(self, error: UserError) -> None:
         fields = {"class": type(error).__name__, "message": error.message, "hint": error.hint}
-        super().__init__(f"gristmill-error{json.dumps(fields)}gristmill-end")
+        super().__init__(f"{error}\ngristmill-error:{json.dumps(fields).encode().hex()}:")
+
+    def __reduce__(self) -> tuple[type[RuntimeError], tuple[Any, ...]]:
+        return RuntimeError, self.args  # unpickling would call __init__ with the text
 
 
 def from_worker(failure: BaseException) -> UserError | None:
     """Returns the UserError that a runner's failure carries, or None if it carries none."""
     if isinstance(failure, UserError):
         return failure
-    found = _MARK.search(str(failure))
-    if found is None:
+    marked = _MARK.findall(str(failure))
+    if not marked:
         return None
-    try:
-        fields = json.loads(found.group(1))
-    except ValueError:  # a runner that quotes the text once more
-        fields = json.loads(found.group(1).encode().decode("unicode_escape"))
+    fields = json.loads(bytes.fromhex(marked[-1]))  # what stands before can be the message's own
     return _CLASSES[fields["class"]](fields["message"], fields["hint"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,37 +183,49 @@ def verify_output(output: str) -> str:
     """
     root = output.rstrip("/")
     manifest = _manifest(root)
-    problems = []
-    documents = 0
+    problems, again = [], set()
+    counts: Counter[str] = Counter()
     for part in range(manifest["parts"]):
-        name = f"part-{part:05d}.parquet"
-        try:
-            with storage.open_binary(f"{root}/documents/{name}") as source:
-                ids = pq.read_table(source, columns=["id"])["id"]
-            with storage.open_binary(f"{root}/ledger/{name}") as source:
-                ledger = pq.read_table(source, columns=["id"])["id"]
-        except (UserError, pa.ArrowException, OSError):
-            problems.append(f"documents/{name} or ledger/{name} is missing or damaged")
-            continue
-        documents += len(ids)
-        if ids != ledger:
-            problems.append(f"ledger/{name} does not speak of the rows of documents/{name}")
-    if not problems and documents != manifest["documents"]["read"]:
-        problems.append(f"{documents} documents, but the manifest has {manifest['documents']}")
+        tables = []
+        for folder, stage, columns in (
+            ("documents", "mill", ["id"]),
+            ("ledger", "tokenize", ["id", "verdict"]),
+        ):
+            name = f"{folder}/part-{part:05d}.parquet"
+            try:
+                with storage.open_binary(f"{root}/{name}") as source:
+                    tables.append(pq.read_table(source, columns=columns))
+            except (UserError, pa.ArrowException, OSError):
+                problems.append(f"{name} is missing or damaged")
+                again.add(f"work/{stage}/part-{part:05d}.json")
+        if len(tables) == 2:
+            documents, ledger = tables
+            counts.update(read=len(documents), **Counter(ledger["verdict"].to_pylist()))
+            if documents["id"] != ledger["id"]:
+                problems.append(f"part {part}: ledger/ does not speak of the rows of documents/")
+                again |= {f"work/{stage}/part-{part:05d}.json" for stage in ("mill", "tokenize")}
+    if not problems and counts != Counter(manifest["documents"]):
+        problems.append(f"counted {dict(counts)}, but the manifest has {manifest['documents']}")
     for shard in manifest["shards"]:
         try:
             data = storage.read_bytes(f"{root}/{shard['path']}")
         except UserError:
             problems.append(f"{shard['path']} is missing")
-            continue
-        if hashlib.sha256(data).hexdigest() != shard["sha256"]:
+        else:
+            if hashlib.sha256(data).hexdigest() == shard["sha256"]:
+                continue
             problems.append(f"{shard['path']} is not the file that the manifest names")
+        again.add(f"work/tokenize/{shard['path'].rsplit('/', 1)[-1][:10]}.json")
     if problems:
+        removed = "".join(f"\n  {name}" for name in ("manifest.json", *sorted(again)))
         raise VerificationError(
             f"{root} is not what its manifest says:\n  " + "\n  ".join(problems),
-            "Remove the damaged files' parts below work/ and run again, or make the output anew.",
+            "To have the damaged files made again, remove these, then run the same `gristmill run`:"
+            + removed
+            if again
+            else "Make the output anew.",
         )
     return (
-        f"{root}: {documents:,} documents, each with one verdict; "
+        f"{root}: {counts['read']:,} documents, each with one verdict; "
         f"{len(manifest['shards'])} shards with the right checksums"
     )

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from dedup.minhash import permutations, signature
 from dedup.shingles import exact_digest, shingle_hashes
 from filters.document import Document
-from filters.language import LanguageModelMissing, identify, model_path
+from filters.language import LanguageModelMissing, identify, language_scores
 from filters.redaction import redact
 from filters.registry import FILTERS
 from pipeline import storage
@@ -34,6 +34,7 @@ from pipeline.documents import (
 from pipeline.errors import UserError
 from pipeline.output import Job
 from pipeline.recipe import Recipe
+from pipeline.sources.fields import valid_unicode
 from pipeline.sources.formats import stem
 from pipeline.sources.read import read
 from pipeline.sources.records import Record, Split, Unreadable
@@ -99,31 +100,29 @@ def _measurer(recipe_json: str) -> Callable[[Record, str], Row]:
     language = next((chosen for name, _, chosen in filters if name == "language"), None)
     if language:
         try:
-            model_path(language.model)
+            language_scores("", language.model)
         except LanguageModelMissing as error:
             raise UserError(str(error)) from None
     minhash = recipe.dedup.minhash if recipe.dedup else None
     hashing = permutations(minhash.bands * minhash.rows, minhash.seed) if minhash else None
 
     def measure(record: Record, file: str) -> Row:
-        text = (
-            record.text.encode("utf-8", "replace").decode() if _broken(record.text) else record.text
-        )
+        text = valid_unicode(record.text)
         document = Document(text, url=record.url, words=recipe.words)
         signals = {name: compute(document, settings) for name, compute, settings in filters}
         redacted, counts = redact(text, types)
         row = Row(
-            id=record.id or _digest(file, record.place, text),
-            source=record.source or stem(record.file),
+            id=valid_unicode(record.id or "") or _digest(file, record.place, text),
+            source=_source(record, types),
             text=redacted,
-            url=record.url,
+            url=valid_unicode(record.url) if record.url else None,
             n_bytes=len(redacted.encode()),
             signals=signals,
             place=record.place,
         )
         if language:
             row.language, row.language_score = identify(text, language.model)
-        # An id or a URL is data of the document, too.
+        # An id, a URL and a source are data of the document, too.
         found = Counter(counts)
         if redact(row.id, types)[1]:
             row.id = _digest(file, record.place, text)
@@ -141,13 +140,12 @@ def _measurer(recipe_json: str) -> Callable[[Record, str], Row]:
     return measure
 
 
-def _broken(text: str) -> bool:
-    """Tells whether a string holds lone surrogates, which no UTF-8 can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+def _source(record: Record, types: tuple[str, ...]) -> str:
+    """Names a record's source, redacted unless it is the file's own name."""
+    name = stem(record.file)
+    if not record.source or record.source == name:
+        return name
+    return redact(valid_unicode(record.source), types)[0]
 
 
 def _digest(*fields: str) -> str:
@@ -160,8 +158,7 @@ def _digest(*fields: str) -> str:
 
 
 def _unreadable(record: Record | Unreadable, error: str) -> Row:
-    name = record.file.rsplit("/", 1)[-1]
-    source = (isinstance(record, Record) and record.source) or stem(record.file)
+    name, source = record.file.rsplit("/", 1)[-1], stem(record.file)
     return Row(id=_digest(name, record.place), source=source, place=record.place, error=error)
 
 

@@ -138,6 +138,21 @@ class Job:
         return digest(chain[stage])
 
 
+def discard_stale(job: Job) -> None:
+    """Removes the markers of parts that were made with other settings, inputs or code.
+
+    Their files are about to be replaced. If that is broken off, and the old settings come back, an
+    old marker would vouch for a new file.
+    """
+    for stage in ("mill", "candidates", "match", "bin", "tokenizer", "tokenize"):
+        for file in storage.list_files(job.output.path(f"work/{stage}")):
+            part = int(file.url.rsplit("/part-", 1)[-1].removesuffix(".json"))
+            known = "match" if stage == "candidates" else stage
+            stale = stage == "mill" and part >= job.n_parts
+            if stale or not job.output.committed(stage, part, job.fingerprint(known, part)):
+                storage.remove(file.url)
+
+
 @functools.lru_cache(maxsize=4)
 def _recipe(recipe_json: str) -> Recipe:
     return Recipe.model_validate_json(recipe_json)

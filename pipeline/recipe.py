@@ -36,7 +36,11 @@ class Section(BaseModel):
     """Settings that cannot be changed once read, and refuse unknown keys."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+        allow_inf_nan=False,  # JSON, in which a recipe goes to the workers, has neither
     )
 
 
@@ -211,6 +215,7 @@ class Recipe(Section):
         """SHA-256 of all settings that can change what becomes of a document."""
         settings = self.model_dump(mode="json", exclude={"description", "max_error_rate"})
         del settings["source"]["inputs"]  # the same files have other names on other machines
+        settings["filters"] = list(settings["filters"].items())  # the first to fail is the reason
         return digest(settings)
 
 

@@ -4,14 +4,17 @@
 """
 
 import hashlib
+import platform
 from collections import Counter
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from filters.rules import Rule
 from pipeline import storage
 from pipeline.accounts import Accounts, Tally
 from pipeline.output import Job
@@ -21,6 +24,7 @@ from pipeline.verdicts import VERDICTS, judged_batches, rules_of
 SAMPLES = 5
 EXCERPT = 600
 BINS = 40
+FEWEST_BINS = 8
 LARGEST_CLUSTERS = 10
 SMALLEST_COUNT = 10  # redaction counts below this are not shown for a single source
 
@@ -55,7 +59,16 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
         job.output.committed("tokenize", p, job.fingerprint("tokenize", p)) or {"shards": []}
         for p in range(job.n_parts)
     ]
+    run = job.output.read_json("work/run.json") or {}
     return {
+        "run": {
+            "recipe": run.get("recipe", ""),
+            "gristmill": version("gristmill"),
+            "code": job.code,
+            "python": platform.python_version(),
+            "parts": job.n_parts,
+            "input_bytes": sum(split.size for split in job.splits),
+        },
         "recipe": job.recipe.model_dump(mode="json"),
         "recipe_hash": job.recipe.hash,
         "documents": {
@@ -138,8 +151,11 @@ class _Signals:
         self.names = [f"{name}.{rule.signal}" for name, rule in rules_of(job.recipe)]
         self.table = rules_of(job.recipe)
         self.failed, self.first, self.alone = (np.zeros(len(self.names), np.int64) for _ in "abc")
-        self.edges: list[NDArray[np.float64]] | None = None
-        self.counts = np.zeros((len(self.names), BINS), np.int64)
+        self.edges: list[NDArray[np.float64]] = []
+        self.scales: list[str] = []
+        self.counts: list[NDArray[np.int64]] = []
+        self.smallest = np.full(len(self.names), np.inf)
+        self.largest = -self.smallest
 
     def add(self, part: int) -> None:
         for _, judgement in judged_batches(self.job, part):
@@ -150,12 +166,17 @@ class _Signals:
             dropped = failed.any(axis=1)
             self.first += np.bincount(failed[dropped].argmax(axis=1), minlength=len(self.names))
             self.alone += failed[failed.sum(axis=1) == 1].sum(axis=0)
-            if self.edges is None and np.isfinite(values).any():
-                self.edges = [_edges(column) for column in values.T]
-            for number, column in enumerate(values.T if self.edges else ()):
-                known = column[np.isfinite(column)]
-                bins = np.searchsorted(self.edges[number][1:-1], known, side="right")  # type: ignore[index]
-                self.counts[number] += np.bincount(bins, minlength=BINS)
+            if not self.edges and np.isfinite(values).any():
+                pairs = zip(self.table, values.T, strict=True)
+                chosen = [_edges(rule, column) for (_, rule), column in pairs]
+                self.edges, self.scales = [list(kind) for kind in zip(*chosen, strict=True)]
+                self.counts = [np.zeros(len(edges) - 1, np.int64) for edges in self.edges]
+            for number, edges in enumerate(self.edges):
+                known = values[np.isfinite(values[:, number]), number]
+                bins = np.searchsorted(edges[1:-1], known, side="right")
+                self.counts[number] += np.bincount(bins, minlength=len(edges) - 1)
+                self.smallest[number] = known.min(initial=self.smallest[number])
+                self.largest[number] = known.max(initial=self.largest[number])
 
     def rules(self) -> list[dict[str, Any]]:
         return [
@@ -163,6 +184,7 @@ class _Signals:
                 "rule": name,
                 "minimum": rule.minimum,
                 "maximum": rule.maximum,
+                "strict": rule.strict,
                 "unit": rule.unit,
                 "description": rule.description,
                 "failed": int(self.failed[number]),
@@ -173,19 +195,61 @@ class _Signals:
         ]
 
     def histograms(self) -> list[dict[str, Any]]:
-        """Returns for each rule edges and counts; the end bins hold all that lies beyond."""
+        """Returns each rule's edges and counts; the end bins hold all that lies beyond.
+
+        The counts on the dropped side of the bounds add up to the rule's `failed`. `smallest` and
+        `largest` are null where no document has the signal.
+        """
         return [
-            {"rule": name, "edges": self.edges[number].tolist(), "counts": counts.tolist()}
-            for number, (name, counts) in enumerate(zip(self.names, self.counts, strict=True))
-            if self.edges
+            {
+                "rule": self.names[number],
+                "scale": self.scales[number],
+                "edges": edges.tolist(),
+                "counts": counts.tolist(),
+                "smallest": float(self.smallest[number]) if counts.any() else None,
+                "largest": float(self.largest[number]) if counts.any() else None,
+            }
+            for number, (edges, counts) in enumerate(zip(self.edges, self.counts, strict=True))
         ]
 
 
-def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Chooses the bins of a histogram: equal steps over the middle 99 % of some values."""
+def _edges(rule: Rule, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], str]:
+    """Chooses the bins of a rule's histogram, and a linear or log scale, by some of its values.
+
+    They span the middle 99 % of the values and the bounds, in equal steps between one bound and
+    the next; equal ratios for counts that reach 1,000. Each bound is an edge, or the next float
+    where the bound itself lies on the other side, so that no bin is half dropped.
+    """
     known = values[np.isfinite(values)]
-    low, high = np.quantile(known, [0.005, 0.995]) if len(known) else (0.0, 1.0)
-    return np.linspace(low, high if high > low else low + 1.0, BINS + 1)
+    low, high = map(float, np.quantile(known, [0.005, 0.995])) if len(known) else (0.0, 1.0)
+    cuts = _cuts(rule)
+    ratios = low >= 0 and max([high, *cuts]) >= 1000 and min([1.0, *cuts]) > 0
+    if ratios:
+        low, high = max(low, 1.0), max(high, 1.0)
+    scale, back = (np.log, np.exp) if ratios else (np.asarray, np.asarray)
+    first, last = scale([min([low, *cuts]), max([high, *cuts])])
+    few = min(BINS, max(FEWEST_BINS, len(np.unique(known))))  # small whole numbers: a bin each
+    margin = (last - first) / few or 1.0
+    if cuts and cuts[0] <= low:  # a bound at an end needs a bin beyond it
+        low = float(back(first - margin))
+    if high == low or (cuts and cuts[-1] >= high):
+        high = float(back(last + margin))
+    points = np.unique([low, *cuts, high])
+    spans = np.diff(scale(points))
+    steps = np.maximum(1, np.rint(few * spans / spans.sum())).astype(int)
+    spaced = np.geomspace if ratios else np.linspace
+    pieces = zip(points[:-1], points[1:], steps, strict=True)
+    edges = [spaced(*piece, endpoint=False) for piece in pieces]
+    return np.concatenate([*edges, points[-1:]]), "log" if ratios else "linear"
+
+
+def _cuts(rule: Rule) -> list[float]:
+    """Returns the first float on the upper side of each finite bound, ascending."""
+    cuts = []
+    for bound, itself_below in ((rule.minimum, rule.strict), (rule.maximum, not rule.strict)):
+        if bound is not None and np.isfinite(bound):
+            cuts.append(float(np.nextafter(bound, np.inf)) if itself_below else float(bound))
+    return sorted(cuts)
 
 
 class _Samples:

@@ -1,8 +1,348 @@
-"""The first HTML page of the report."""
+"""The filter report as one HTML file: no script, nothing fetched, bounded in size.
 
+`pipeline.report.build_report` gives the figures; here they are only laid out. All markup goes
+through `pipeline.report_charts.element`, which escapes and clips every value.
+"""
+
+import json
+from collections.abc import Iterator
 from typing import Any
 
+from pipeline.report_charts import bar
+from pipeline.report_markup import (
+    STYLE,
+    Markup,
+    definitions,
+    element,
+    join,
+    megabytes,
+    name,
+    number,
+    paragraph,
+    share,
+    table,
+)
+from pipeline.report_rules import rules, samples, signals
 
-def render(report: dict[str, Any]) -> str:
-    """Returns the page."""
-    return "<!doctype html>"
+MOST_ROWS = 50  # of a table whose length depends on the corpus
+MOST_INPUTS = 20
+CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+HEAD = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{CSP}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>Filter report</title>
+<style>{STYLE}</style>
+</head>
+<body>
+"""
+Report = dict[str, Any]
+
+
+def render(report: Report) -> str:
+    """Returns the whole page.
+
+    Args:
+        report: What `build_report` returns, or the same read back from report.json.
+    """
+    sections = {
+        "funnel": _funnel(report),
+        "reasons": _reasons(report),
+        "rules": rules(report),
+        "signals": signals(report),
+        "sources": _sources(report),
+        "samples": samples(report),
+        "duplicates": _duplicates(report),
+        "redactions": _redactions(report),
+        "tokens": _tokens(report),
+        "provenance": _provenance(report),
+    }
+    links = [element("a", key.capitalize(), href=f"#{key}") for key in sections]
+    body = [
+        element("section", element("h2", key.capitalize()), *children, id=key)
+        for key, children in sections.items()
+    ]
+    main = element("main", *_banners(report), *body)
+    nav = element("nav", *links, aria_label="Sections")
+    return f"{HEAD}{_header(report)}{nav}{main}\n</body>\n</html>\n"
+
+
+def _bytes_of(report: Report, verdict: str) -> int:
+    if verdict == "kept":
+        return int(report["funnel"][-1]["bytes"])
+    return sum(row["bytes"] for row in report["reasons"] if row["verdict"] == verdict)
+
+
+def _header(report: Report) -> Markup:
+    """Returns the title, the figures that matter most, and what became of all documents."""
+    documents, recipe = report["documents"], report["recipe"]
+    kinds = [
+        ("kept", "kept"),
+        ("filtered", "dropped by a filter"),
+        ("duplicate", "duplicates"),
+        ("error", "unreadable"),
+    ]
+    figures = []
+    for kind, words in kinds:
+        part = share(documents[kind], documents["read"])
+        size = "" if kind == "error" else f", {megabytes(_bytes_of(report, kind))} MB"
+        figures.append(
+            element(
+                "li",
+                element("strong", number(documents[kind])),
+                element("span", words),
+                element("small", f"{part}{size}"),
+                class_=kind,
+            )
+        )
+    told = ", ".join(f"{number(documents[kind])} {words}" for kind, words in kinds)
+    by_count = [(kind, documents[kind]) for kind, _ in kinds]
+    by_bytes = [(kind, _bytes_of(report, kind)) for kind, _ in kinds]
+    read, size = documents["read"], report["funnel"][0]["bytes"]
+    return element(
+        "header",
+        element("h1", "Filter report"),
+        paragraph("Recipe ", name(report["run"]["recipe"]), class_="lead"),
+        paragraph(recipe["description"]) if recipe["description"] else "",
+        element("ul", *figures, class_="figures"),
+        element(
+            "div",
+            element("span", f"{number(read)} documents"),
+            bar(read, *by_count, title=f"Of {number(read)} documents: {told}"),
+            element("span", f"{megabytes(size)} MB of text"),
+            bar(size, *by_bytes, title=f"The same by MB of text, {megabytes(size)} in all"),
+            class_="overview",
+        ),
+    )
+
+
+def _banners(report: Report) -> Iterator[Markup]:
+    """Yields what the reader must know before anything else."""
+    documents, errors = report["documents"], report["errors"]
+    if not documents["read"]:
+        yield paragraph("The input held no document.", class_="banner loud")
+    elif not documents["kept"]:
+        yield paragraph("No document was kept.", class_="banner loud")
+    if not documents["error"]:
+        return
+    allowed = report["recipe"]["max_error_rate"]
+    failed = report["error_rate"] > allowed
+    count = number(documents["error"])
+    told = f"{count} of {number(documents['read'])} records could not be read"
+    rate = f" ({share(documents['error'], documents['read'])})"
+    limit = f"The recipe allows {100 * allowed:g}%" + (", so the run failed." if failed else ".")
+    kinds = sorted(errors.items(), key=lambda item: -item[1])
+    yield element(
+        "div",
+        paragraph(element("strong", told), f"{rate}. {limit}"),
+        table(
+            "Errors by class",
+            ["error", "#records"],
+            [(name(kind), number(count)) for kind, count in kinds[:MOST_ROWS]],
+        ),
+        paragraph("gristmill inspect OUT errors", " tells where they are."),
+        class_="banner loud" if failed else "banner",
+        role="note",
+    )
+
+
+def _funnel(report: Report) -> tuple[object, ...]:
+    """Returns the contents; so does every function below that is named for a section."""
+    rows, stages = [], report["funnel"]
+    tokens = sum(shard["tokens"] for shard in report["shards"])
+    first, before = stages[0], stages[0]
+    for stage in stages:
+        left = stage["documents"]
+        drop = "error" if stage["stage"] == "readable" else "filtered"
+        drop = "duplicate" if stage["stage"].startswith("dedup.") else drop
+        rows.append(
+            (
+                name(stage["stage"]),
+                bar(first["documents"], ("kept", left), (drop, stage["dropped"])),
+                number(stage["dropped"]) if stage is not first else "",
+                megabytes(before["bytes"] - stage["bytes"]) if stage is not first else "",
+                number(left),
+                share(left, first["documents"]),
+                megabytes(stage["bytes"]),
+            )
+        )
+        before = stage
+    columns = ["stage", "", "#dropped", "#MB dropped", "#documents left", "#of all", "#MB left"]
+    kept = number(stages[-1]["documents"])
+    return (
+        paragraph(
+            f"A document leaves at the first stage that drops it. At the end are {kept} documents "
+            f"with {number(tokens)} tokens."
+        ),
+        table("Documents and text left after each stage", columns, rows),
+    )
+
+
+def _reasons(report: Report) -> tuple[object, ...]:
+    reasons, read = report["reasons"], report["documents"]["read"]
+    if not reasons:
+        return (paragraph("No document was dropped."),)
+    most = max(row["documents"] for row in reasons)
+    rows = [
+        (
+            name(row["reason"]),
+            bar(most, (row["verdict"], row["documents"])),
+            number(row["documents"]),
+            share(row["documents"], read),
+            megabytes(row["bytes"]),
+        )
+        for row in reasons
+    ]
+    return (
+        paragraph("The reason of a document is the first rule, in recipe order, that failed."),
+        table("Dropped documents by reason", ["reason", "", "#documents", "#of all", "#MB"], rows),
+    )
+
+
+def _sources(report: Report) -> tuple[object, ...]:
+    sources = report["sources"]
+    rows = []
+    for row in sources[:MOST_ROWS]:
+        verdicts = [(kind, row[kind]) for kind in ("kept", "filtered", "duplicate", "error")]
+        rows.append(
+            (
+                name(row["source"]),
+                bar(row["read"], *verdicts),
+                number(row["read"]),
+                number(row["kept"]),
+                share(row["kept"], row["read"]),
+                *(number(count) for _, count in verdicts[1:]),
+                megabytes(row["bytes"]),
+                megabytes(row["kept_bytes"]),
+                number(row["tokens"]),
+            )
+        )
+    columns = ["source", "", "#read", "#kept", "#share kept", "#filtered", "#duplicate", "#error"]
+    columns += ["#MB in", "#MB kept", "#tokens"]
+    return table("Sources, in and out", columns, rows), _more(len(sources), "sources")
+
+
+def _more(count: int, what: str) -> Markup:
+    """Says how many rows a capped table leaves out."""
+    left_out = count - MOST_ROWS
+    return paragraph(f"{number(left_out)} more {what}.") if left_out > 0 else Markup()
+
+
+def _duplicates(report: Report) -> tuple[object, ...]:
+    found = report["duplicates"]
+    if found is None:
+        return (paragraph("The recipe does not look for duplicates."),)
+    figures: list[tuple[str, object]] = [
+        ("pairs compared", number(found.get("pairs", 0))),
+        ("exact duplicates", number(found.get("exact_duplicates", 0))),
+        ("near-duplicates", number(found.get("near_duplicates", 0))),
+        ("clusters", number(found.get("clusters", 0))),
+    ]
+    buckets: dict[str, list[int]] = {}
+    for size, count in found["sizes"]:
+        bucket = buckets.setdefault(_bucket(size), [0, 0])
+        bucket[0] += count
+        bucket[1] += count * (size - 1)
+    most = max((dropped for _, dropped in buckets.values()), default=0)
+    sizes = [
+        (bucket, bar(most, ("duplicate", dropped)), number(clusters), number(dropped))
+        for bucket, (clusters, dropped) in buckets.items()
+    ]
+    largest = [
+        (
+            name(row["kept_id"]),
+            number(row["size"]),
+            f"{row['lowest_jaccard']:.3f}",
+            name(row["member"]),
+        )
+        for row in found["largest"]
+    ]
+    if not largest:
+        return definitions(figures), paragraph("No duplicate was found.")
+    return (
+        definitions(figures),
+        paragraph(
+            "One document of a cluster is kept, the others are dropped. Every candidate pair was "
+            "compared by the exact Jaccard similarity of its shingles."
+        ),
+        table("Cluster sizes", ["documents", "", "#clusters", "#dropped"], sizes),
+        table(
+            "Largest clusters, each with its least similar member",
+            ["kept document", "#documents", "#lowest Jaccard", "least similar"],
+            largest,
+        ),
+    )
+
+
+def _bucket(size: int) -> str:
+    """Names the range of cluster sizes that a size belongs to: 2, 3, 4, 5-9, 10-99, ..."""
+    if size < 5:
+        return str(size)
+    digits = len(str(size))
+    return "5–9" if size < 10 else f"{number(10 ** (digits - 1))}–{number(10**digits - 1)}"
+
+
+def _redactions(report: Report) -> tuple[object, ...]:
+    settings = report["recipe"]["redaction"]
+    if not settings or not settings["types"]:
+        return (paragraph("The recipe redacts nothing: the texts are as they came."),)
+    counts = dict.fromkeys(settings["types"], 0) | report["redactions"]
+    rows = [(name(kind), number(count)) for kind, count in counts.items()]
+    told = "Personal data replaced by a tag, in all documents, kept or not."
+    return paragraph(told), table("Redactions by type", ["type", "#replaced"], rows)
+
+
+def _tokens(report: Report) -> tuple[object, ...]:
+    made, shards = report["tokenizer"], report["shards"]
+    if not made or not made["kept"]:
+        return (paragraph("No document was kept, so there are no tokens."),)
+    tokens = sum(shard["tokens"] for shard in shards)
+    held_out = sum(shard["tokens"] for shard in shards if "/validation/" in shard["path"])
+    text_bytes = report["funnel"][-1]["bytes"]
+    figures: list[tuple[str, object]] = [
+        ("tokens", number(tokens)),
+        ("of them for validation", f"{number(held_out)} ({share(held_out, tokens)})"),
+        ("bytes of text a token", f"{text_bytes / tokens:.2f}" if tokens else "–"),
+        ("vocabulary", number(made["vocab_size"])),
+        ("encoded by", made["engine"]),
+        ("trained or tried on", f"{megabytes(made['sample_bytes'])} MB"),
+        ("tokenizer SHA-256", element("code", made["sha256"][:16])),
+    ]
+    rows = [
+        (
+            name(shard["path"]),
+            number(shard["documents"]),
+            number(shard["tokens"]),
+            megabytes(shard["bytes"]),
+            element("code", shard["sha256"][:16]),
+        )
+        for shard in shards[:MOST_ROWS]
+    ]
+    columns = ["shard", "#documents", "#tokens", "#MB", "SHA-256 (first 16 digits)"]
+    return definitions(figures), table("Shards", columns, rows), _more(len(shards), "shards")
+
+
+def _provenance(report: Report) -> tuple[object, ...]:
+    run, recipe = report["run"], report["recipe"]
+    inputs = recipe["source"]["inputs"]
+    shown = [element("li", name(entry)) for entry in inputs[:MOST_INPUTS]]
+    if len(inputs) > MOST_INPUTS:
+        shown.append(element("li", f"and {number(len(inputs) - MOST_INPUTS)} more"))
+    facts: list[tuple[str, object]] = [
+        ("inputs", element("ul", *shown)),
+        ("size", f"{megabytes(run['input_bytes'])} MB as stored, in {number(run['parts'])} parts"),
+        ("recipe hash", element("code", report["recipe_hash"][:16])),
+        ("seed", element("code", recipe["seed"])),
+        ("Gristmill", join(f"{run['gristmill']}, source ", element("code", run["code"][:16]))),
+        ("Python", run["python"]),
+    ]
+    settings = {key: value for key, value in recipe.items() if key != "description"}
+    settings["source"] = {k: v for k, v in recipe["source"].items() if k != "inputs"}
+    lines = json.dumps(settings, indent=1, ensure_ascii=False).splitlines()
+    whole = Markup("\n".join(join(line) for line in lines[:500]))
+    resolved = element("details", element("summary", "Resolved recipe"), element("pre", whole))
+    return definitions(facts), resolved

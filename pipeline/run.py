@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,10 +18,11 @@ from filters.language import LanguageModelMissing, model_path
 from pipeline import storage
 from pipeline.accounts import Accounts, take_accounts
 from pipeline.errors import UsageError, UserError
-from pipeline.output import FORMAT_VERSION, Job, Output, code_version
+from pipeline.output import FORMAT_VERSION, Job, Output, code_version, discard_stale
 from pipeline.progress import shown
 from pipeline.recipe import Recipe, digest
 from pipeline.sources.plan import plan
+from pipeline.sources.records import ERRORS
 from pipeline.verdicts import VERDICTS
 
 LIBRARIES = ("apache-beam", "fasttext-community", "numpy", "pyarrow", "resiliparse", "tokenizers")
@@ -42,7 +44,8 @@ def make_job(name: str, recipe: Recipe, root: str) -> Job:
     _claim(job.output, name, recipe)
     if job.given_tokenizer:
         storage.write_bytes(job.output.path("work/given_tokenizer.json"), tokenizer)
-    job.output.write_json("work/plan.json", splits)
+    if job.output.read_json("work/plan.json") != splits:
+        job.output.write_json("work/plan.json", splits)
     return job
 
 
@@ -81,22 +84,34 @@ def _claim(output: Output, name: str, recipe: Recipe) -> None:
     mine = {
         "format_version": FORMAT_VERSION,
         "recipe": name,
-        "inputs": recipe.source.inputs,
+        "inputs": [_absolute(name) for name in recipe.source.inputs],
     }
     before = output.read_json("work/run.json")
     elsewhere = "Choose another --output, or remove this one."
     if before is None:
+        if storage.exists(output.root) and not storage.is_folder(output.root):
+            raise UsageError(f"{output.root} is a file, not a folder", elsewhere)
         if not storage.is_empty(output.root):
             raise UsageError(f"{output.root} is not empty and was not made by Gristmill", elsewhere)
         output.write_json("work/run.json", mine)
         return
-    for key, what in (("format_version", "format"), ("recipe", "recipe"), ("inputs", "inputs")):
+    for key, what in (
+        ("format_version", "in another format"),
+        ("recipe", "by another recipe"),
+        ("inputs", "from other inputs"),
+    ):
         if before[key] != mine[key]:
             raise UsageError(
-                f"{output.root} was made with another {what}: {_short(before[key])}, "
-                f"not {_short(mine[key])}",
+                f"{output.root} was made {what}: {_short(before[key])}, not {_short(mine[key])}",
                 elsewhere,
             )
+
+
+def _absolute(name: str) -> str:
+    """Returns an input's name such that it means the same in every working directory."""
+    if name == "environment" or name.startswith("hf:") or not storage.is_local(name):
+        return name
+    return os.path.abspath(storage.local_path(name))  # noqa: PTH100 - a glob is no path
 
 
 def _short(value: Any) -> str:
@@ -127,24 +142,32 @@ def run(
         UserError: a worker failed; no document was kept; too many records were unreadable.
         VerificationError: the ledger does not add up.
     """
-    from pipeline.flow import build
     from pipeline.report import write_report
     from pipeline.runners import execute
 
+    def build(pipeline: Any) -> None:
+        # Beam is imported by `execute`, after it has silenced the libraries.
+        from pipeline.flow import build as build_flow
+
+        build_flow(pipeline, job)
+
     storage.remove(job.output.path("manifest.json"))
+    discard_stale(job)
     storage.write_bytes(job.output.path("recipe.yaml"), recipe_yaml(job.recipe).encode())
     with shown(job, console):
-        execute(lambda pipeline: build(pipeline, job), runner, workers, list(beam_options))
+        execute(build, runner, workers, list(beam_options))
     accounts = take_accounts(job)
     report = write_report(job, accounts)
     if not accounts.read:
         raise UserError("the input holds no document", "Look at the input files and the format.")
     rate, allowed = accounts.error_rate, job.recipe.max_error_rate
     if rate > allowed:
+        commonest = accounts.errors.most_common(1)[0][0]
         raise UserError(
             f"{accounts.verdict('error').documents:,} of {accounts.read:,} records could not be "
             f"read ({rate:.1%}; allowed are {allowed:.1%})",
-            f"See `gristmill inspect {job.output.root} errors`. Mend the input or its settings, or "
+            f"Most frequent: {commonest}. {ERRORS.get(commonest, '')} See all of them: "
+            f"`gristmill inspect {job.output.root} errors`. Mend the input or its settings, or "
             "allow more: -s max_error_rate=SHARE. All that was read is kept for the next run.",
         )
     if not accounts.verdict("kept").documents:
@@ -208,6 +231,7 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
 
 def _remove_strays(job: Job, shards: set[str]) -> None:
     """Removes parts of an earlier run with other inputs or settings, and broken-off writes."""
+    storage.remove_temporary(job.output.root)
     for folder in (
         "documents",
         "ledger",
@@ -221,6 +245,8 @@ def _remove_strays(job: Job, shards: set[str]) -> None:
             name = file.url.rsplit("/", 1)[-1]
             if folder.startswith("tokens/"):
                 stray = f"{folder}/{name}" not in shards
+            elif folder in ("pairs", "clusters") and job.recipe.dedup is None:
+                stray = True
             else:
                 stray = folder != "pairs" and int(name[5:].split(".")[0]) >= job.n_parts
             if stray:

@@ -1,18 +1,28 @@
 """Runs a Beam graph on the runner that the user named."""
 
+import io
 import logging
 import os
+import shlex
+import socket
+import sys
+import threading
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack, redirect_stderr, suppress
 from typing import Any
 
 from pipeline.errors import UsageError, UserError, from_worker
 
 RUNNERS = ("local", "dask", "dataflow")
+_GRACE = 0.5  # seconds that a broken-off run gets to end its threads
 
 
 def execute(build: Callable[[Any], None], runner: str, workers: int, arguments: list[str]) -> None:
     """Builds and runs a pipeline, and waits for its end.
+
+    The runner works in a thread of its own, so that Ctrl-C is answered at once, whatever the
+    runner or the compiled code below it is doing.
 
     Args:
         build: Adds the steps to a `beam.Pipeline`.
@@ -25,19 +35,44 @@ def execute(build: Callable[[Any], None], runner: str, workers: int, arguments: 
         UsageError: the runner's extra is not installed, or Beam refuses an option.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if workers > 1 else "true")
-    logging.getLogger().setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="apache_beam")
+    silence()
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
+
+    failures: list[BaseException] = []
+    ended = threading.Event()
+
+    def work(options: Any, chosen: Any) -> None:
+        try:
+            try:
+                pipeline = beam.Pipeline(runner=chosen, options=options)
+            except ValueError as error:  # such as an option that Dataflow cannot do without
+                raise UsageError(f"Beam refused its options. {error}", _OPTIONS_HINT) from None
+            build(pipeline)
+            pipeline.run().wait_until_finish()
+        except BaseException as error:  # raised again below, in the main thread
+            failures.append(error)
+        finally:
+            ended.set()
+
+    def thread_failed(failed: threading.ExceptHookArgs) -> None:
+        # Beam's other threads fail when the run does; only a worker's end is news, and without
+        # it the runner would wait for that worker for ever.
+        if failed.thread and failed.thread.name == "run_worker":
+            failures.append(_WORKER_DIED)
+            ended.set()
 
     try:
-        options = PipelineOptions(_options(runner, workers) + arguments)
-        chosen = _runner(runner, workers, options)
-        pipeline = beam.Pipeline(runner=chosen, options=options)
-        build(pipeline)
-        pipeline.run().wait_until_finish()
-    except SystemExit:  # argparse's answer to an option that it does not know
-        raise UsageError(f"Beam refused the options {' '.join(arguments)}") from None
+        options = _options(runner, workers, arguments)
+        with ExitStack() as last, ExitStack() as stack:
+            last.callback(setattr, threading, "excepthook", threading.excepthook)
+            threading.excepthook = thread_failed
+            chosen = _runner(runner, workers, options, stack)
+            thread = threading.Thread(target=work, args=(options, chosen), daemon=True)
+            thread.start()
+            last.callback(thread.join, _GRACE)
+            ended.wait()
+        if failures:
+            raise failures[0]
     except ImportError as error:
         raise UsageError(
             f"the runner {runner} is not installed ({error.name})",
@@ -52,19 +87,59 @@ def execute(build: Callable[[Any], None], runner: str, workers: int, arguments: 
         raise mended from None
 
 
-def _options(runner: str, workers: int) -> list[str]:
-    if runner == "local" and workers > 1:
-        return [
-            "--direct_running_mode=multi_processing",
-            f"--direct_num_workers={workers}",
-            "--default_sdk_harness_log_level=ERROR",
-        ]
-    if runner == "dataflow":
-        return ["--runner=DataflowRunner"]
-    return []
+_WORKER_DIED = UserError(
+    "a worker process was killed or crashed",
+    "Most often the memory ran out; fewer --workers need less. All finished parts are kept; the "
+    "same command goes on from there.",
+)
 
 
-def _runner(runner: str, workers: int, options: Any) -> Any:
+def silence() -> None:
+    """Keeps what libraries log from the terminal; call it before Beam is imported.
+
+    What matters to the user comes as an exception. Beam logs whole tracebacks, which can hold
+    text of documents.
+    """
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    warnings.filterwarnings("ignore", module="apache_beam")
+
+
+def _options(runner: str, workers: int, arguments: list[str]) -> Any:
+    """Returns Beam's options.
+
+    Raises:
+        UsageError: Beam does not know an option, or not this value of it.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    own = {"local": [f"--direct_num_workers={workers}"], "dataflow": ["--runner=DataflowRunner"]}
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            options = PipelineOptions([*own.get(runner, []), *arguments])
+            every = options.get_all_options(retain_unknown_options=True)
+            unknown = set(every) - set(options.get_all_options())
+    except SystemExit:  # argparse has printed its usage and one line about the mistake
+        reason = said.getvalue().strip().rsplit("error: ", 1)[-1]
+        raise UsageError(
+            f"Beam refused the options {' '.join(arguments)}: {reason}", _OPTIONS_HINT
+        ) from None
+    if unknown:
+        names = ", ".join(f"--{name}" for name in sorted(unknown))
+        raise UsageError(f"Beam has no option {names}", _OPTIONS_HINT)
+    return options
+
+
+_OPTIONS_HINT = (
+    "What follows -- goes to Beam as --name=value; its options are listed at "
+    "https://beam.apache.org/documentation/runners/."
+)
+
+
+def _runner(runner: str, workers: int, options: Any, stack: ExitStack) -> Any:
     if runner == "dataflow":
         return "DataflowRunner"
     if runner == "dask":
@@ -78,10 +153,48 @@ def _runner(runner: str, workers: int, options: Any) -> Any:
 
     if workers == 1:
         return FnApiRunner()
-    # Without this the worker processes get no options, and log at INFO.
+    # Without this the worker processes get no options.
     from apache_beam.portability.api import beam_provision_api_pb2
     from apache_beam.runners.portability.portable_runner import JobServiceHandle
+    from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     info = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
-    return FnApiRunner(provision_info=ExtendedProvisionInfo(info))
+    lifeline = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=workers + 1))
+    return FnApiRunner(
+        default_environment=SubprocessSDKEnvironment(worker_command(lifeline.getsockname()[1])),
+        provision_info=ExtendedProvisionInfo(info),
+    )
+
+
+def worker_command(port: int) -> str:
+    """Returns the shell command of a worker process.
+
+    Beam's own starts `python -m`, which finds a user's `filters.py` before ours, and breaks on
+    a blank in Python's path. Ctrl-C reaches all processes of a terminal, but only the main one
+    shall answer it.
+    """
+    code = f"from pipeline.runners import worker; worker({port})"
+    return f"trap '' INT; exec {shlex.quote(sys.executable)} -P -c {shlex.quote(code)}"
+
+
+def worker(port: int) -> None:
+    """Works for the local runner until that ends or lets go.
+
+    Args:
+        port: Where the main process listens, without ever accepting a connection. The end of
+            the connection is the end of the run, also if the main process was killed.
+    """
+    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until the process ends
+    lifeline = socket.create_connection(("127.0.0.1", port))
+
+    def watch() -> None:
+        with suppress(OSError):
+            lifeline.recv(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    silence()
+    from apache_beam.runners.worker import sdk_worker_main
+
+    sdk_worker_main.main(sys.argv)

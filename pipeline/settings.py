@@ -19,6 +19,9 @@ from pipeline.errors import UsageError
 Model = TypeVar("Model", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
+# A file of a few lines can name itself by aliases often enough to fill any memory.
+MOST_VALUES = 100_000
+
 
 def load_yaml(path: Path) -> CommentedMap:
     """Reads a YAML mapping, keeping the line and column of every key.
@@ -38,9 +41,23 @@ def load_yaml(path: Path) -> CommentedMap:
         raise UsageError(f"{path}{where}: not valid YAML: {error.problem}") from None
     except YAMLError as error:
         raise UsageError(f"{path}: not valid YAML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply") from None
     if not isinstance(data, CommentedMap):
         raise UsageError(f"{path}:1:1: expected a mapping of names to settings")
+    if _expanded(data, {}) > MOST_VALUES:
+        raise UsageError(f"{path}: its aliases stand for more than {MOST_VALUES:,} values")
     return data
+
+
+def _expanded(node: Any, known: dict[int, int]) -> int:
+    """Returns how many values a node is when each alias is a copy of what it names."""
+    if not isinstance(node, Mapping | list):
+        return 1
+    if id(node) not in known:
+        values = node.values() if isinstance(node, Mapping) else node
+        known[id(node)] = 1 + sum(_expanded(value, known) for value in values)
+    return known[id(node)]
 
 
 def plain(node: Any) -> Any:
@@ -70,7 +87,7 @@ def parse_overrides(options: Iterable[str]) -> dict[Path_, Any]:
             raise UsageError(f"--set {option}: expected key=value", "For instance: --set seed=1")
         try:
             overrides[tuple(key.split("."))] = plain(YAML(typ="safe").load(value))
-        except YAMLError:
+        except (YAMLError, RecursionError):
             raise UsageError(f"--set {option}: the value is not valid YAML") from None
     return overrides
 

@@ -32,6 +32,7 @@ _REASONS = {
     errno.EROFS: ("the file system is read-only", "Choose a directory that can be written."),
     errno.ENOENT: ("there is no such file", "Check the path."),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "Check the path."),
+    errno.EEXIST: ("a part of the path is a file, not a folder", "Choose another path."),
     errno.EISDIR: ("it is a folder, not a file", "Give the path of a file."),
     errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter path."),
 }
@@ -74,6 +75,11 @@ def expand(
     found: dict[str, FileInfo] = {}
     for pattern in patterns:
         matches = _matches(pattern, recognised)
+        if not matches and is_folder(pattern):
+            raise UserError(
+                f"the folder {pattern} holds no file of a known kind",
+                "Name the files themselves, or say what they are: -s source.format=jsonl",
+            )
         if not matches:
             raise UserError(
                 f"no input file matches {pattern!r}",
@@ -124,34 +130,87 @@ def read_bytes(url: str) -> bytes:
         return file.read()
 
 
-def write_atomic(url: str, write: Callable[[BinaryIO], None]) -> None:
-    """Writes a file that other readers see whole or not at all, replacing an older one.
+@contextmanager
+def atomic(url: str) -> Iterator[BinaryIO]:
+    """Opens a file for writing that other readers see whole or not at all.
+
+    Usage: `with atomic(url) as file: file.write(...)`. An older file of that name is replaced
+    when the block ends; if the block raises, it stays, and nothing else is left.
 
     Args:
         url: Where; missing folders are made.
-        write: Writes the content to the binary file it is given.
 
     Raises:
-        UserError: The place cannot be written or the disk is full. Whatever else `write` raises
-            passes through. In every case the old file, if any, is untouched and nothing is left.
+        UserError: The place cannot be written or the disk is full.
     """
     with _explained("write", url):
         if is_local(url):
-            _write_local(local_path(url), write)
+            final = local_path(url)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with _temporary(final.parent) as temporary:
+                with temporary.open("xb") as file:
+                    yield file
+                temporary.replace(final)
         else:
-            _write_remote(url, write)
+            # fsspec commits an object when its file is closed, also when it is closed by an
+            # exception; nothing is opened remotely before the content is whole.
+            fs, path = _filesystem(url)
+            with _temporary(Path(tempfile.gettempdir())) as temporary:
+                with temporary.open("xb") as file:
+                    yield file
+                fs.makedirs(fs._parent(path), exist_ok=True)
+                fs.put_file(str(temporary), path)
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    # A fixed-length random name: two workers may write the same part, and a part's own name may
+    # already be as long as the file system allows.
+    path = folder / f".{secrets.token_hex(8)}.tmp"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def remove_temporary(url: str) -> None:
+    """Removes what writes that were killed have left in a local folder and below."""
+    if is_local(url):
+        for path in local_path(url).rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def write_bytes(url: str, data: bytes | memoryview) -> None:
+    """Writes a whole (small) file atomically.
+
+    Raises:
+        UserError: The place cannot be written or the disk is full.
+    """
+    with atomic(url) as file:
+        file.write(data)
 
 
 def exists(url: str) -> bool:
-    """Says whether a file or folder is there."""
+    """Says whether a file or folder is there.
+
+    Raises:
+        UserError: That cannot be told, since a part of the path is a file, or forbidden.
+    """
+    with _explained("read", url):
+        fs, path = _filesystem(url)
+        return bool(fs.exists(path))
+
+
+def is_folder(url: str) -> bool:
+    """Says whether a folder is there."""
     fs, path = _filesystem(url)
-    return bool(fs.exists(path))
+    return bool(fs.isdir(path))
 
 
 def list_files(url: str) -> list[FileInfo]:
     """Lists the files directly in a folder, by ascending URL; empty if there is no such folder.
 
-    Temporary files of `write_atomic` (their names begin with a dot) are left out.
+    Temporary files of `atomic` (their names begin with a dot) are left out.
     """
     fs, path = _filesystem(url)
     fs.invalidate_cache()  # object stores remember listings; another worker may have written
@@ -179,17 +238,6 @@ def remove(url: str, recursive: bool = False) -> None:
             fs.rm(path, recursive=recursive)
         except FileNotFoundError:
             return
-
-
-def make_dirs(url: str) -> None:
-    """Makes a folder and its parents if they are missing.
-
-    Raises:
-        UserError: It cannot be made.
-    """
-    with _explained("make", url):
-        fs, path = _filesystem(url)
-        fs.makedirs(path, exist_ok=True)
 
 
 def is_local(url: str) -> bool:
@@ -258,31 +306,6 @@ def _matches(pattern: str, recognised: Callable[[str], bool] | None) -> list[Fil
         return []
 
 
-def _write_local(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A fixed-length random name: two workers may write the same part, and a part's own name may
-    # already be as long as the file system allows.
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            write(file)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _write_remote(url: str, write: Callable[[BinaryIO], None]) -> None:
-    # fsspec commits an object when its file is closed, also when it is closed by an exception;
-    # nothing is opened remotely before the content is whole.
-    fs, path = _filesystem(url)
-    with tempfile.TemporaryDirectory(prefix="gristmill-") as folder:
-        local = Path(folder) / "object"
-        with local.open("xb") as file:
-            write(file)
-        fs.put_file(str(local), path)
-
-
 @contextmanager
 def _explained(verb: str, url: str) -> Iterator[None]:
     try:
@@ -295,59 +318,6 @@ def _explained(verb: str, url: str) -> Iterator[None]:
             raise
         reason, hint = _REASONS[code]
         raise UserError(f"cannot {verb} {url}: {reason}", hint) from error
-
-
-@contextmanager
-def atomic(url: str) -> Iterator[BinaryIO]:
-    """Opens a file for writing that other readers see whole or not at all.
-
-    Usage: `with atomic(url) as file: file.write(...)`. An older file of that name is replaced
-    when the block ends; if the block raises, it stays, and nothing else is left.
-
-    Args:
-        url: Where; missing folders are made.
-
-    Raises:
-        UserError: The place cannot be written or the disk is full.
-    """
-    with _explained("write", url):
-        if is_local(url):
-            final = local_path(url)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            with _temporary(final.parent) as temporary:
-                with temporary.open("xb") as file:
-                    yield file
-                temporary.replace(final)
-        else:
-            # fsspec commits an object when its file is closed, also when it is closed by an
-            # exception; nothing is opened remotely before the content is whole.
-            fs, path = _filesystem(url)
-            with _temporary(Path(tempfile.gettempdir())) as temporary:
-                with temporary.open("xb") as file:
-                    yield file
-                fs.makedirs(fs._parent(path), exist_ok=True)
-                fs.put_file(str(temporary), path)
-
-
-@contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    # A fixed-length random name: two workers may write the same part, and a part's own name may
-    # already be as long as the file system allows.
-    path = folder / f".{secrets.token_hex(8)}.tmp"
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def write_bytes(url: str, data: bytes | memoryview) -> None:
-    """Writes a whole (small) file atomically.
-
-    Raises:
-        UserError: The place cannot be written or the disk is full.
-    """
-    with atomic(url) as file:
-        file.write(data)
 
 
 def is_empty(url: str) -> bool:

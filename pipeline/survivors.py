@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dedup.survivors import check_guarantees, greedy_survivors
 from pipeline import storage
 from pipeline.errors import VerificationError
-from pipeline.match import Keys, read_arrow, write_arrow
+from pipeline.match import PAIR_PACKS, Keys, read_arrow, write_arrow
 from pipeline.output import Job
 from pipeline.verdicts import SURVIVORS_SCHEMA
 
@@ -39,7 +39,10 @@ def choose_survivors(
     done = job.output.committed("match", 0, fingerprint)
     if done:
         return done
-    pairs = [read_arrow(job.output.part("work/pairs", p, ".arrow")) for p in sorted(pair_packs)]
+    packs = sorted(pair_packs)
+    for pack in set(range(PAIR_PACKS)).difference(packs):  # left by a run with other settings
+        storage.remove(job.output.part("pairs", pack, ".parquet"))
+    pairs = [read_arrow(job.output.part("work/pairs", pack, ".arrow")) for pack in packs]
     exact = [read_arrow(job.output.part("work/exact", p, ".arrow")) for p in sorted(exact_packs)]
     dropped, kept, jaccard = _near(job, pairs)
     leader, member = _columns(exact, "a", "b")

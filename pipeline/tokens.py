@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def make_tokenizer(job: Job) -> dict[str, Any]:
         for part in range(job.n_parts)
     ]
     kept_bytes = sum(summary["kept_bytes"] for summary in bins)
-    if not kept_bytes:
+    if not any(verdict == "kept" for part in bins for _, verdict, _ in part["verdicts"]):
         summary: dict[str, Any] = {"kept": False}
         job.output.commit("tokenizer", 0, fingerprint, summary)
         return summary
@@ -52,7 +53,7 @@ def make_tokenizer(job: Job) -> dict[str, Any]:
 
     def sample() -> Iterator[str]:
         nonlocal sampled
-        for text in sample_of_kept(job, settings.sample_bytes / kept_bytes):
+        for text in sample_of_kept(job, settings.sample_bytes / max(kept_bytes, 1)):
             sampled += len(text.encode())
             yield text
 
@@ -65,8 +66,7 @@ def make_tokenizer(job: Job) -> dict[str, Any]:
             special += [f"<|{name}|>" for name in job.recipe.redaction.types]
         definition = train(sample(), settings.vocab_size, special)
     encoder = Encoder(definition, settings.end_of_document)
-    checked = [text for text, _ in zip(sample_of_kept(job, 1.0), range(CHECKED_DOCUMENTS))]
-    fast = encoder.check(checked)
+    fast = encoder.check(islice(sample_of_kept(job, 1.0), CHECKED_DOCUMENTS))
     storage.write_bytes(job.output.path("tokenizer/tokenizer.json"), definition.encode())
     summary = {
         "kept": True,

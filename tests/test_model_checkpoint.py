@@ -1,4 +1,5 @@
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,16 +88,17 @@ def test_a_full_disk_keeps_the_earlier_ones(
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "state.pt"])
-def test_a_damaged_checkpoint_is_named(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "load"), [("model.safetensors", load_weights), ("state.pt", load_state)]
+)
+def test_a_damaged_checkpoint_is_named(
+    tmp_path: Path, name: str, load: Callable[[Path, object], object]
+) -> None:
     model, optimizer = trained()
     path = save(tmp_path, model, optimizer, state(1))
     (path / name).write_bytes((path / name).read_bytes()[:-100])
     with pytest.raises(TrainingError, match="step-00000001") as caught:
-        if name == "state.pt":
-            load_state(path, optimizer)
-        else:
-            load_weights(path, model)
+        load(path, optimizer if name == "state.pt" else model)
     assert "Delete that directory" in caught.value.hint
 
 

@@ -72,13 +72,13 @@ def test_all_problems_are_listed_at_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model.heads": 3}, "width 128 must be a multiple of twice the heads"),
-        ({"model.kv_heads": 3}, "heads 4 must be a multiple of kv_heads 3"),
+        ({"model.heads": 5}, "width 384 must be a multiple of twice the heads"),
+        ({"model.kv_heads": 4}, "heads 6 must be a multiple of kv_heads 4"),
     ],
 )
 def test_heads_must_divide(changes: dict[str, int], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
-        training_config("tiny", changes)
+        training_config("small", changes)
 
 
 def test_import_does_not_load_torch() -> None:

@@ -63,7 +63,7 @@ def test_other_settings_are_refused(
 def test_other_data_are_refused(output: Path, corpus: Corpus, tmp_path: Path) -> None:
     prepare(output, tmp_path / "run", CONFIG, corpus)
     other = write_output(tmp_path / "other", [documents(10)], documents(4, 2))
-    with pytest.raises(TrainingError, match="not those that the run in .* was started with"):
+    with pytest.raises(TrainingError, match="the tokens are not those"):
         prepare(other, tmp_path / "run", CONFIG, open_corpus(other))
 
 
@@ -89,7 +89,7 @@ def test_another_tokenizer_is_refused(output: Path, corpus: Corpus, tmp_path: Pa
 
 
 def test_a_directory_without_a_run(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="has no config.json"):
+    with pytest.raises(TrainingError, match=r"has no config\.json"):
         read_description(tmp_path)
 
 

@@ -103,7 +103,7 @@ def test_a_run_learns_and_says_what_it_did(output: Path, tmp_path: Path) -> None
     validated = {r["step"]: r["validation_bits_per_byte"] for r in records if "loss" not in r}
     assert list(validated) == [50, 100, 150]
     assert validated[150] == result.validation_bits_per_byte
-    assert records[0]["loss"] == pytest.approx(math.log(VOCAB), rel=0.02)
+    assert math.log(VOCAB) < records[0]["loss"] < math.log(VOCAB) + 1
     text = screen.getvalue()
     assert f"unigram {result.unigram_bits_per_byte:.4f}" in text
     assert "step 150/150 · loss" in text

@@ -41,7 +41,7 @@ def page(words: str, mime: str = "text/html", status: str = "200 OK", name: str 
 
 def put(data: bytes, suffix: str) -> str:
     url = f"memory://{uuid4().hex}{suffix}"
-    storage.write_atomic(url, lambda file: file.write(data))
+    storage.write_bytes(url, data)
     return url
 
 

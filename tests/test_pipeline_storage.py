@@ -20,7 +20,7 @@ def root(request, tmp_path) -> str:
 
 
 def put(url: str, data: bytes = b"x") -> None:
-    storage.write_atomic(url, lambda file: file.write(data))
+    storage.write_bytes(url, data)
 
 
 def names(files) -> list[str]:
@@ -48,15 +48,16 @@ def test_write_read_list_remove(root):
 def test_failed_write_leaves_the_old_file_and_nothing_else(root):
     put(f"{root}/part", b"old")
 
-    def fail(file):
-        file.write(b"half")
-        raise RuntimeError("stop")
+    def fail(url):
+        with storage.atomic(url) as file:
+            file.write(b"half")
+            raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
-        storage.write_atomic(f"{root}/part", fail)
+        fail(f"{root}/part")
     assert storage.read_bytes(f"{root}/part") == b"old"
     with pytest.raises(RuntimeError):
-        storage.write_atomic(f"{root}/new", fail)
+        fail(f"{root}/new")
     fs, path = fsspec.core.url_to_fs(root)
     assert [name.rsplit("/", 1)[-1] for name in fs.find(path)] == ["part"]
 
@@ -76,11 +77,11 @@ def test_long_name_can_be_written(tmp_path):
     ("code", "words"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only")]
 )
 def test_disk_errors_are_explained(tmp_path, code, words):
-    def fail(file):
+    with (
+        pytest.raises(UserError, match=words) as caught,
+        storage.atomic(f"{tmp_path}/part"),
+    ):
         raise OSError(code, "no")
-
-    with pytest.raises(UserError, match=words) as caught:
-        storage.write_atomic(f"{tmp_path}/part", fail)
     assert caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -168,10 +169,14 @@ def test_unknown_protocol():
         storage.expand(["gopher://hole/x"])
 
 
-def test_make_dirs(tmp_path):
-    storage.make_dirs(f"{tmp_path}/a/b")
-    storage.make_dirs(f"{tmp_path}/a/b")
-    assert Path(f"{tmp_path}/a/b").is_dir()
-    (tmp_path / "file").write_bytes(b"")
+def test_a_file_in_the_way_of_a_folder(tmp_path):
+    put(f"{tmp_path}/a/b/part")
+    assert Path(f"{tmp_path}/a/b/part").read_bytes() == b"x"
     with pytest.raises(UserError):
-        storage.make_dirs(f"{tmp_path}/file/b")
+        put(f"{tmp_path}/a/b/part/c")
+
+
+def test_is_empty(root):
+    assert storage.is_empty(f"{root}/nothing")
+    put(f"{root}/folder/part")
+    assert not storage.is_empty(f"{root}/folder")

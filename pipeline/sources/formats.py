@@ -68,7 +68,7 @@ def detect(url: str, format: str) -> str:
     if inner not in _FORMATS:
         raise UserError(
             f"cannot tell the format of {url} from its name",
-            "Set input.format to jsonl, parquet, text, warc or wet.",
+            "Set source.format to jsonl, parquet, text, warc or wet.",
         )
     return _FORMATS[inner]
 

@@ -32,7 +32,7 @@ def row_group_sizes(url: str, options: SourceOptions) -> list[int] | None:
     if text_type is None:
         raise UserError(
             f"{url} has no column {options.text_field!r}; it has {', '.join(schema.names)}",
-            "Set input.text_field to the name of the column that holds the text.",
+            "Set source.text_field to the name of the column that holds the text.",
         )
     if pa.types.is_dictionary(text_type):
         text_type = text_type.value_type
@@ -43,7 +43,7 @@ def row_group_sizes(url: str, options: SourceOptions) -> list[int] | None:
     ):
         raise UserError(
             f"column {options.text_field!r} of {url} holds {text_type}, not strings",
-            "Set input.text_field to the name of the column that holds the text.",
+            "Set source.text_field to the name of the column that holds the text.",
         )
     groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
     return [

@@ -6,10 +6,10 @@ from typing import Any
 
 ERRORS: dict[str, str] = {
     "invalid_json": "The line is not a JSON value.",
-    "no_text_field": "The record has no text field; set input.text_field to the field's name.",
+    "no_text_field": "The record has no text field; set source.text_field to the field's name.",
     "not_text": "The text field holds something else than a string.",
     "invalid_utf8": "The bytes are not UTF-8; convert the file first, for example with iconv.",
-    "too_large": "The document is larger than input.max_document_bytes.",
+    "too_large": "The document is larger than source.max_document_bytes.",
     "truncated": "The file or record ends too early; fetch it again.",
     "invalid_compression": "The compressed data are damaged, or are not of the kind that the "
     "file's name says; fetch the file again or rename it.",

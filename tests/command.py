@@ -1,0 +1,136 @@
+"""The real `gristmill` command for tests: a small corpus, a run, what it left behind."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+TABLES = ("documents", "ledger", "errors", "pairs", "clusters", "tokenizer", "tokens")
+
+# Small splits and a small vocabulary: many parts, little work.
+SMALL = ("-s", "source.split_bytes=4096", "-s", "tokenizer.vocab_size=400")
+SMALL += ("-s", "tokens.validation=0.1")
+
+_ENGLISH = (
+    "the of and a to in is was he for it with as his on be at by had not are but from or have an "
+    "they which one you were her all she there would their we him been has when who will more no "
+    "if out so said what up its about into than them can only other new some could time these two "
+    "may then do first any my now such like our over man me even most made after also did many "
+    "before must through back years where much your way well down should because each just those "
+    "people mister how too little state good very make world still own see men work long get here"
+)
+_WORDS = _ENGLISH.split()
+
+
+def sentences(choice: random.Random, count: int) -> str:
+    """Returns random but well-formed English of `count` sentences."""
+    drawn = (" ".join(choice.choices(_WORDS, k=choice.randint(6, 14))) for _ in range(count))
+    return " ".join(f"{sentence.capitalize()}." for sentence in drawn)
+
+
+def write_corpus(path: Path, documents: int = 60, seed: int = 1) -> Path:
+    """Writes JSON lines that pass and fail rules, with exact and near duplicates."""
+    choice = random.Random(seed)
+    texts = [sentences(choice, choice.randint(8, 24)) for _ in range(documents)]
+    texts[7] = texts[3]
+    texts[documents // 2] = texts[5] + " One more sentence makes it nearly the same."
+    texts[documents // 3] = "Too short."
+    texts[documents // 4] += " Write to jane.roe@example.org or look at 203.0.113.77 instead."
+    rows = [{"id": f"d{number:03}", "text": text} for number, text in enumerate(texts)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Returns the environment of a user's shell: nothing that pytest or CI set for themselves."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COLUMNS", "TERM"))}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default", **changes}
+
+
+def start(*words: object, cwd: Path | None = None, **changes: str) -> subprocess.Popen[str]:
+    """Starts `gristmill` with these words in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=environment(**changes),
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen[str], timeout: float = 120) -> Ended:
+    """Waits for a command; kills what is left of its process group."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        kill_group(process)
+    return Ended(process.returncode, out, err)
+
+
+def gristmill(*words: object, cwd: Path | None = None, **changes: str) -> Ended:
+    """Runs `gristmill` with these words to its end."""
+    return end(start(*words, cwd=cwd, **changes))
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Kills every process that a command started and that is still there."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def group(process: subprocess.Popen[str]) -> dict[int, str]:
+    """Returns the living processes of a command's group, with their command lines (Linux)."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, pgrp = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            words = (entry / "cmdline").read_text().replace("\0", " ")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(pgrp) == process.pid and state != "Z":
+            found[int(entry.name)] = words
+    return found
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Returns the SHA-256 of every file of the public tables of an output."""
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for table in TABLES
+        for path in sorted((root / table).rglob("*"))
+        if path.is_file()
+    }
+
+
+def times(root: Path) -> dict[str, int]:
+    """Returns the time of change of every file of an output."""
+    return {
+        str(path.relative_to(root)): path.stat().st_mtime_ns
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def temporary_files(root: Path) -> list[Path]:
+    """Returns what a broken-off write leaves behind."""
+    return [path for path in root.rglob("*") if path.name.startswith(".")]

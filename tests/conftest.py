@@ -1,0 +1,243 @@
+"""Fixtures shared by the pipeline's tests: a small corpus and runs of all stages without Beam."""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONFIG = Path(__file__).resolve().parents[1] / "pipelines.yaml"
+
+CANARIES = {
+    "email": "canary.person@secret-domain.org",
+    "phone": "+1 650-253-0000",
+    "ip": "81.2.69.142",
+    "card": "4111 1111 1111 1111",
+}
+
+_NOUNS = (
+    "river bridge winter captain garden letter village market window teacher engine forest "
+    "harbour kitchen lantern mountain neighbour orchard painter quarrel railway season theatre "
+    "umbrella valley weather cottage doctor evening farmer judge history island journey"
+).split()
+_ADJECTIVES = "old quiet narrow bright heavy distant careful broken gentle hungry".split()
+_VERBS = "followed carried remembered crossed painted forgot answered repaired watched".split()
+
+
+def prose(seed: int, words: int = 120) -> str:
+    """Returns English sentences that pass the rules of Gopher; another seed, other sentences."""
+    rng = random.Random(seed)
+    sentences: list[str] = []
+    while sum(len(sentence.split()) for sentence in sentences) < words:
+        one, two, three = rng.sample(_NOUNS, 3)
+        first, second = rng.sample(_ADJECTIVES, 2)
+        sentences.append(
+            rng.choice(
+                [
+                    f"The {first} {one} {rng.choice(_VERBS)} the {second} {two} with a {three}.",
+                    f"We have to be {first} when the {one} of that {two} is as {second} as this.",
+                    f"Nobody in the {one} {rng.choice(_VERBS)} a {first} {two}, and the {three} "
+                    f"was {second} for {rng.randint(2, 90)} days.",
+                    f"She {rng.choice(_VERBS)} her {two} to the {first} {one} before the {three}.",
+                ]
+            )
+        )
+    return " ".join(sentences)
+
+
+def changed(text: str, *places: int) -> str:
+    """Returns a near-duplicate: the words at some places replaced by a word that is not there."""
+    words = text.split(" ")
+    for place in places:
+        words[place] = "xylophone"
+    return " ".join(words)
+
+
+def corpus_lines() -> tuple[list[bytes], list[bytes]]:
+    """Returns the lines of two JSON-lines files with every kind of document and of damage."""
+    bases = [prose(seed) for seed in range(12)]
+    first: list[Any] = [
+        {"id": f"base-{n}", "text": text, "url": f"https://example.com/{n}", "source": "stories"}
+        for n, text in enumerate(bases)
+    ]
+    first += [
+        {"id": "near-0", "text": changed(bases[0], 30)},
+        {"id": "near-1", "text": changed(bases[1], 40, 41)},
+        {"id": "far-2", "text": changed(bases[2], *range(0, 100, 7))},
+        b'{"id": "broken", "text": "canary.person@secret-domain.org',
+        {"id": "nothing", "txt": "no text field, but canary.person@secret-domain.org"},
+        {"id": "number", "text": 5},
+        b'{"text": "\xff\xfe not UTF-8 canary.person@secret-domain.org"}',
+        {"id": "huge", "text": "canary.person@secret-domain.org " * 600},
+    ]
+    contact = (
+        f"Write to {CANARIES['email']} or call {CANARIES['phone']} from {CANARIES['ip']} and pay "
+        f"with {CANARIES['card']} when you have the time to do so. "
+    )
+    second: list[Any] = [
+        {"id": "copy-0", "text": bases[0].replace(" ", "  ", 3) + "\n", "source": "copies"},
+        {"id": "copy-near-1", "text": changed(bases[1], 40, 41)},
+        {"id": "contact", "text": contact + prose(50)},
+        {"id": CANARIES["email"], "text": contact + prose(51), "source": CANARIES["email"]},
+        {
+            "id": "address",
+            "text": prose(52),
+            "url": f"https://example.com/?to={CANARIES['email']}",
+        },
+        {"id": "short", "text": f"Too short, says {CANARIES['email']}."},
+        {"id": "short-copy", "text": f"Too short, says {CANARIES['email']}."},
+        {"id": "german", "text": "Der alte Müller und die Brücke am Fluss im Winter sind gut. " * 9},
+        {"id": "empty", "text": ""},
+        {"text": prose(53)},
+        {"id": "twin", "text": prose(54)},
+        {"id": "twin", "text": prose(55)},
+        {"id": "end", "text": f"<|endoftext|>{prose(56)} <|endoftext|> and the end."},
+        {"id": "nul", "text": f"{prose(57)}\0\0 and the letters"},
+        b'{"id": "lone", "text": "' + prose(58).encode() + b' \\ud800 alone"}',
+    ]
+    return _encoded(first), _encoded(second)
+
+
+def _encoded(rows: Sequence[Any]) -> list[bytes]:
+    return [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
+
+
+def run_stages(job: Any, shuffle: int | None = None, until: str = "tokenize") -> Any:
+    """Runs the stages of a job as the Beam graph does, in this process and without Beam.
+
+    Args:
+        job: From `make_job`.
+        shuffle: Seed of another order of parts, packs and chunks; None keeps the natural one.
+        until: The last stage: mill, match, bin or tokenize.
+
+    Returns:
+        The accounts after tokenize, else None.
+    """
+    from pipeline.accounts import take_accounts
+    from pipeline.mill import mill
+    from pipeline.tokens import make_tokenizer, tokenize_part
+    from pipeline.verdicts import bin_documents
+
+    rng = random.Random(shuffle)
+
+    def mixed(values: Any) -> list[Any]:
+        values = list(values)
+        if shuffle is not None:
+            rng.shuffle(values)
+        return values
+
+    parts = mixed(range(job.n_parts))
+    for part in parts:
+        mill(job, part)
+    if until == "mill":
+        return None
+    if job.recipe.dedup is not None:
+        _match(job, parts, mixed)
+    if until == "match":
+        return None
+    for part in parts:
+        bin_documents(job, part)
+    if until == "bin":
+        return None
+    make_tokenizer(job)
+    for part in parts:
+        tokenize_part(job, part)
+    return take_accounts(job)
+
+
+def _match(job: Any, parts: list[int], mixed: Callable[[Any], list[Any]]) -> None:
+    from pipeline import match
+    from pipeline.survivors import choose_survivors
+
+    def grouped(pairs: Any) -> list[tuple[int, list[bytes]]]:
+        groups: dict[int, list[bytes]] = defaultdict(list)
+        for key, value in pairs:
+            groups[key].append(value)
+        return mixed((key, mixed(values)) for key, values in groups.items())
+
+    packs = grouped(pack for part in parts for pack in match.hash_packs(job, part))
+    found = grouped(pair for key, chunks in packs for pair in match.match_pack(job, key, chunks))
+    near = [(key, match.distinct_pairs(c)) for key, c in found if key < match.PAIR_PACKS]
+    exact = [(key - match.PAIR_PACKS, c) for key, c in found if key >= match.PAIR_PACKS]
+    for part, rows in grouped(each for _, pairs in near for each in match.documents_in(pairs)):
+        match.write_sketches(job, part, rows)
+    for pack, pairs in near:
+        match.verify(job, pack, pairs)
+    for pack, chunks in exact:
+        match.write_exact(job, pack, chunks)
+    choose_survivors(job, [pack for pack, _ in near], [pack for pack, _ in exact])
+
+
+def make_test_job(
+    folder: Path,
+    files: dict[str, Sequence[Any]],
+    recipe: str = "raw",
+    settings: Sequence[str] = (),
+    out: str = "out",
+) -> Any:
+    """Writes JSON-lines files and plans a run over them.
+
+    Args:
+        folder: Gets the files, and the output below.
+        files: Lines by file name; a line is bytes or what JSON can hold.
+        recipe: A recipe of pipelines.yaml.
+        settings: `key=value` overrides.
+        out: Name of the output directory.
+    """
+    from pipeline.recipe import load_recipe
+    from pipeline.run import make_job
+
+    for name, lines in files.items():
+        (folder / name).write_bytes(b"".join(line + b"\n" for line in _encoded(lines)))
+    inputs = json.dumps([str(folder / name) for name in files])
+    resolved = load_recipe(recipe, CONFIG, [f"source.inputs={inputs}", *settings])
+    return make_job(recipe, resolved, str(folder / out))
+
+
+@pytest.fixture
+def job_of(tmp_path: Path) -> Callable[..., Any]:
+    """Returns a function that plans a run over rows: job_of(rows, recipe, settings, out)."""
+
+    def make(rows: Sequence[Any], recipe: str = "raw", settings: Sequence[str] = (), **more: Any):
+        return make_test_job(tmp_path, {"in.jsonl": rows}, recipe, settings, **more)
+
+    return make
+
+
+FINISHED_SETTINGS = (
+    "source.split_bytes=4096",
+    "source.max_document_bytes=16384",
+    "tokenizer.vocab_size=600",
+    "tokens.validation=0.25",
+)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> dict[str, list[bytes]]:
+    """The small corpus: lines by file name."""
+    first, second = corpus_lines()
+    return {"first.jsonl": first, "second.jsonl": second}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, corpus: dict[str, list[bytes]]) -> Any:
+    """A job over the small corpus whose stages are all done. Copy it before changing it."""
+    folder = tmp_path_factory.mktemp("finished")
+    job = make_test_job(folder, corpus, "gopher", FINISHED_SETTINGS)
+    run_stages(job)
+    return job
+
+
+@pytest.fixture
+def copied(finished: Any, tmp_path: Path) -> Any:
+    """A copy of the finished job's output that a test may damage."""
+    import dataclasses
+    import shutil
+
+    from pipeline.output import Output
+
+    shutil.copytree(finished.output.root, tmp_path / "copy")
+    return dataclasses.replace(finished, output=Output(str(tmp_path / "copy")))
