@@ -1,12 +1,8 @@
 """The settings of a model and of a training run, and the presets. Does not import torch."""
 
-import difflib
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from model.errors import TrainingError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -157,8 +153,8 @@ def _shape(layers: int, width: int, heads: int, kv_heads: int, hidden: int) -> M
 # Shape (layers, width, heads, kv_heads, hidden); sequence length; (global, micro-batch); steps;
 # learning rate.
 # Parameters with the vocabulary they are meant for: 1.3M and 11M with 4,096 ids; 121M, 341M
-# and 1.1B with 50,257. `tiny` and `small` are tuned for a CPU and a few million tokens; the
-# other three see about 20 tokens per parameter (Hoffmann et al., 2022).
+# and 1.1B with 50,257. `tiny` is tuned, for a CPU and about two million tokens; the last three see
+# about 20 tokens per parameter (Hoffmann et al., 2022), with customary rates.
 PRESETS: dict[str, TrainingConfig] = {
     "tiny": _preset(_shape(4, 128, 2, 1, 352), 256, (8, 8), 1_000, 4e-3),
     "small": _preset(_shape(6, 384, 6, 2, 1024), 256, (32, 16), 2_000, 1.5e-3),
@@ -166,47 +162,3 @@ PRESETS: dict[str, TrainingConfig] = {
     "350m": _preset(_shape(24, 1024, 16, 4, 3072), 2048, (256, 8), 13_000, 3e-4),
     "1b": _preset(_shape(16, 2048, 32, 8, 8192), 2048, (512, 4), 20_500, 3e-4),
 }
-
-
-def training_config(preset: str, changes: Mapping[str, Any] | None = None) -> TrainingConfig:
-    """Returns a preset with changes.
-
-    Args:
-        preset: A key of `PRESETS`.
-        changes: New values by dotted key, such as `{"steps": 100, "model.layers": 2}`.
-
-    Raises:
-        TrainingError: There is no such preset or key, or the values do not make a run; the
-            message names every problem and the nearest valid name.
-    """
-    if preset not in PRESETS:
-        raise TrainingError(
-            f"there is no preset {preset!r}{_nearest(preset, PRESETS)}",
-            f"The presets are {', '.join(PRESETS)}.",
-        )
-    fields = PRESETS[preset].model_dump()
-    for key, value in (changes or {}).items():
-        section, _, name = key.rpartition(".")
-        target = fields["model"] if section == "model" else fields
-        target[name if section == "model" else key] = value
-    try:
-        return TrainingConfig.model_validate(fields)
-    except ValidationError as error:
-        raise TrainingError(
-            "\n".join(_describe(problem) for problem in error.errors()),
-            f"The settings of preset {preset} are the defaults; -s key=value changes one.",
-        ) from error
-
-
-def _describe(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = [*TrainingConfig.model_fields, *(f"model.{n}" for n in ModelConfig.model_fields)]
-        return f"there is no training setting {key!r}{_nearest(key, known)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message
-
-
-def _nearest(name: str, known: Any) -> str:
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""

@@ -73,13 +73,8 @@ def take_accounts(job: Job) -> Accounts:
         VerificationError: a document is missing, doubled, in the wrong row or without a verdict.
     """
     accounts = Accounts()
-    for part in range(job.n_parts):
-        milled = job.output.committed("mill", part, job.fingerprint("mill", part))
-        if milled is None:
-            raise _lost(job, part, "was not milled")
-        tokenized = job.output.committed("tokenize", part, job.fingerprint("tokenize", part))
-        if tokenized is None:
-            raise _lost(job, part, "was not tokenized")
+    stages = zip(job.summaries("mill"), job.summaries("tokenize"), strict=True)
+    for part, (milled, tokenized) in enumerate(stages):
         _count_part(job, part, milled["records"], tokenized["shards"], accounts)
         accounts.read += milled["records"]
         accounts.errors.update(milled["errors"])

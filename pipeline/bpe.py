@@ -50,6 +50,18 @@ def train(texts: Iterable[str], vocab_size: int, special_tokens: list[str]) -> s
     return str(tokenizer.to_str(pretty=True))
 
 
+def definition_of(data: bytes) -> str:
+    """Returns a given tokenizer.json as text.
+
+    Raises:
+        UserError: it is not text.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise UserError("the tokenizer.json is not a Hugging Face tokenizer") from None
+
+
 class Encoder:
     """Turns texts into token ids.
 

@@ -6,13 +6,15 @@ Results go to stdout, all else to stderr. Everything heavy is imported inside a 
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from pipeline.errors import UserError
+from pipeline.errors import Interrupted, UserError
 
 app = typer.Typer(
     name="gristmill",
@@ -51,7 +53,8 @@ def demo(
     """Mill the embedded corpus, train a tiny decoder on it, and write the report."""
     from pipeline.demo import run_demo
 
-    run_demo(output, workers, steps, out, err)
+    with _resumable():
+        run_demo(output, workers, steps, out, err)
 
 
 @app.command(context_settings={"allow_extra_args": True})
@@ -78,6 +81,7 @@ def run(
     from pipeline.errors import UsageError
     from pipeline.recipe import default_config, load_recipe
     from pipeline.run import is_finished, make_job, planned, recipe_yaml
+    from pipeline.run import run as run_job
     from pipeline.runners import RUNNERS
     from pipeline.summary import print_splits, print_summary, summary
 
@@ -95,18 +99,12 @@ def run(
         out.print(recipe_yaml(resolved), markup=False, highlight=False)
         print_splits(splits, out)
         return
-    job = make_job(recipe, resolved, output)
-    if is_finished(job):
-        err.print(f"{output} is finished already; nothing to do.", markup=False)
-    else:
-        from pipeline.run import run as run_job
-
-        try:
+    with _resumable():
+        job = make_job(recipe, resolved, output)
+        if is_finished(job):
+            err.print(f"{output} is finished already; nothing to do.", markup=False)
+        else:
             run_job(job, runner, workers, context.args, err)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                "Stopped. All finished parts are kept; the same command goes on from there."
-            ) from None
     if as_json:
         print(json.dumps(summary(job.output), indent=1))
     else:
@@ -210,10 +208,8 @@ def train_command(
     """Pretrain a decoder on an output's shards; the same command resumes a broken-off run."""
     from pipeline.training import print_result, train, training_config
 
-    try:
+    with _resumable():
         result = train(output, run, training_config(preset, set_), err)
-    except KeyboardInterrupt:
-        raise Interrupted("Stopped at a checkpoint; the same command goes on from there.") from None
     print_result(result, run, out, as_json)
 
 
@@ -234,8 +230,15 @@ def generate(
     )
 
 
-class Interrupted(Exception):  # noqa: N818 - it is not an error
-    """The user pressed Ctrl-C; the message says how to go on."""
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Tells the user who pressed Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped", "All that is finished is kept; the same command goes on from there."
+        ) from None
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -250,11 +253,10 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         _print_error(error.message, error.hint)
+        if isinstance(error, Interrupted):
+            sys.stdout.flush()
+            os._exit(error.exit_code)  # at once: a thread may still be deep in compiled code
         sys.exit(error.exit_code)
-    except Interrupted as error:
-        _print_error(str(error))
-        sys.stdout.flush()
-        os._exit(130)  # at once: a thread may still be deep in compiled code
     except Exception as error:
         if debug:
             raise

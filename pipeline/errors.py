@@ -38,6 +38,12 @@ class VerificationError(UserError):
     exit_code = 3
 
 
+class Interrupted(UserError):  # noqa: N818 - what the user did is no error
+    """The user pressed Ctrl-C; the message says what is kept and how to go on."""
+
+    exit_code = 130
+
+
 _CLASSES = {cls.__name__: cls for cls in (UserError, UsageError, VerificationError)}
 
 

@@ -152,6 +152,23 @@ def discard_stale(job: Job) -> None:
             if stale or not job.output.committed(stage, part, job.fingerprint(known, part)):
                 storage.remove(file.url)
 
+    def summaries(self, stage: str) -> list[dict[str, Any]]:
+        """Returns what the parts of a stage committed, by part number.
+
+        Raises:
+            UserError: a part is not finished.
+        """
+        found = []
+        for part in range(1 if stage in ("match", "tokenizer") else self.n_parts):
+            summary = self.output.committed(stage, part, self.fingerprint(stage, part))
+            if summary is None:
+                raise UserError(
+                    f"{self.output.root}: part {part} of the stage {stage} is not finished",
+                    "Two runs must not write to the same output; run one of them again.",
+                )
+            found.append(summary)
+        return found
+
 
 @functools.lru_cache(maxsize=4)
 def _recipe(recipe_json: str) -> Recipe:
@@ -160,7 +177,7 @@ def _recipe(recipe_json: str) -> Recipe:
 
 @functools.lru_cache(maxsize=4)
 def _splits(output: Output, plan: str) -> list[Split]:
-    splits = output.read_json("work/plan.json")
+    splits = output.read_json("work/plan.json") or []
     if digest(splits) != plan:
         raise UserError(
             f"{output.path('work/plan.json')} was changed while the run went on",

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from ruamel.yaml.comments import CommentedMap
 
 from filters.registry import FILTERS
 from filters.rules import Rule
@@ -145,7 +146,9 @@ def _filter_model(name: str) -> type[Section]:
     return create_model(name, __base__=Section, **fields)
 
 
-class _Filters(Section):
+class Filters(Section):
+    """The filters that are on, with their settings; the fields come from the registry."""
+
     _order: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="wrap")
@@ -187,11 +190,14 @@ class _Filters(Section):
         ]
 
 
-Filters: type[_Filters] = create_model(
-    "Filters",
-    __base__=_Filters,
-    **{name: (_filter_model(name) | None, None) for name in FILTERS},  # type: ignore[arg-type]
-)
+if TYPE_CHECKING:
+    RegisteredFilters = Filters
+else:
+    RegisteredFilters = create_model(
+        "Filters",
+        __base__=Filters,
+        **{name: (_filter_model(name) | None, None) for name in FILTERS},
+    )
 
 
 class Recipe(Section):
@@ -204,7 +210,7 @@ class Recipe(Section):
     )
     source: Source = Source()
     words: Literal["unicode"] = Field(default="unicode", description="how text becomes words")
-    filters: Filters = Filters()  # type: ignore[valid-type]
+    filters: RegisteredFilters = RegisteredFilters()
     redaction: Redaction | None = Redaction()
     dedup: Dedup | None = Dedup()
     tokenizer: Tokenizer = Tokenizer()
@@ -258,8 +264,10 @@ def load_recipe(name: str, config: Path, overrides: Iterable[str] = ()) -> Recip
         near = difflib.get_close_matches(name, map(str, document), n=1)
         hint = f"Did you mean {near[0]}?" if near else f"It has: {', '.join(map(str, document))}."
         raise UsageError(f"{config}: no recipe named {name}", hint)
-    tree = document[name] if document[name] is not None else {}
-    if not isinstance(tree, dict):
+    tree = document[name]
+    if tree is None:  # a name with nothing below it: all defaults
+        tree = CommentedMap()
+    if not isinstance(tree, CommentedMap):
         line, column = document.lc.key(name)
         raise UsageError(f"{config}:{line + 1}:{column + 1}: {name}: expected a mapping")
     return validate(
@@ -267,5 +275,5 @@ def load_recipe(name: str, config: Path, overrides: Iterable[str] = ()) -> Recip
         plain(tree),
         overrides=parse_overrides(overrides),
         origin=str(config),
-        tree=tree if hasattr(tree, "lc") else None,
+        tree=tree,
     )

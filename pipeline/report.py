@@ -49,16 +49,9 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
     for part in range(job.n_parts):
         signals.add(part)
         samples.add(part)
-    milled = [
-        job.output.committed("mill", p, job.fingerprint("mill", p)) for p in range(job.n_parts)
-    ]
     redactions: Counter[str] = Counter()
-    for summary in milled:
-        redactions.update(summary["redactions"] if summary else {})
-    tokenized = [
-        job.output.committed("tokenize", p, job.fingerprint("tokenize", p)) or {"shards": []}
-        for p in range(job.n_parts)
-    ]
+    for summary in job.summaries("mill"):
+        redactions.update(summary["redactions"])
     run = job.output.read_json("work/run.json") or {}
     return {
         "run": {
@@ -81,7 +74,8 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
         "reasons": [
             {"reason": reason, "verdict": verdict, **asdict(tally)}
             for (reason, verdict), tally in sorted(
-                accounts.by("reason", "verdict").items(), key=lambda item: -item[1].documents
+                accounts.by("reason", "verdict").items(),
+                key=lambda item: (-item[1].documents, str(item[0][0])),
             )
             if reason
         ],
@@ -91,8 +85,8 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
         "samples": samples.chosen(),
         "duplicates": _duplicates(job),
         "redactions": dict(sorted(redactions.items())),
-        "tokenizer": job.output.committed("tokenizer", 0, job.fingerprint("tokenizer")),
-        "shards": [shard for summary in tokenized for shard in summary["shards"]],
+        "tokenizer": job.summaries("tokenizer")[0],
+        "shards": [shard for summary in job.summaries("tokenize") for shard in summary["shards"]],
     }
 
 
@@ -223,16 +217,17 @@ def _edges(rule: Rule, values: NDArray[np.float64]) -> tuple[NDArray[np.float64]
     known = values[np.isfinite(values)]
     low, high = map(float, np.quantile(known, [0.005, 0.995])) if len(known) else (0.0, 1.0)
     cuts = _cuts(rule)
-    ratios = low >= 0 and max([high, *cuts]) >= 1000 and min([1.0, *cuts]) > 0
+    ratios = low >= 0 and max([high, *cuts]) >= 1000 and min([1.0, *cuts]) >= 0.1
     if ratios:
         low, high = max(low, 1.0), max(high, 1.0)
     scale, back = (np.log, np.exp) if ratios else (np.asarray, np.asarray)
     first, last = scale([min([low, *cuts]), max([high, *cuts])])
     few = min(BINS, max(FEWEST_BINS, len(np.unique(known))))  # small whole numbers: a bin each
     margin = (last - first) / few or 1.0
-    if cuts and cuts[0] <= low:  # a bound at an end needs a bin beyond it
+    # A bound at an end needs a bin beyond it.
+    if cuts and scale(cuts[0]) < scale(low) + margin / 2:
         low = float(back(first - margin))
-    if high == low or (cuts and cuts[-1] >= high):
+    if high == low or (cuts and scale(cuts[-1]) > scale(high) - margin / 2):
         high = float(back(last + margin))
     points = np.unique([low, *cuts, high])
     spans = np.diff(scale(points))
@@ -310,7 +305,7 @@ def _excerpts(job: Job, part: int, rows: list[int]) -> dict[int, dict[str, Any]]
 def _duplicates(job: Job) -> dict[str, Any] | None:
     if job.recipe.dedup is None:
         return None
-    matched = job.output.committed("match", 0, job.fingerprint("match")) or {}
+    matched = job.summaries("match")[0]
     largest: dict[str, dict[str, Any]] = {}
     sizes: Counter[int] = Counter()
     for part in range(job.n_parts):

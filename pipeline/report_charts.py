@@ -1,6 +1,7 @@
 """The charts of the report, drawn as SVG: stacked bars, and histograms with their bounds."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from pipeline.report_markup import Markup, element, number
@@ -52,7 +53,7 @@ def histogram(data: dict[str, Any], rule: dict[str, Any], title: str) -> Markup:
         low, high, at = edges[0], edges[-1], min(max(value, edges[0]), edges[-1])
         if ratios:
             low, high, at = math.log(low), math.log(high), math.log(at)
-        return LEFT + (at - low) / (high - low) * (WIDTH - 2 * LEFT)
+        return LEFT + float((at - low) / (high - low)) * (WIDTH - 2 * LEFT)
 
     base = TOP + HEIGHT
     marks, bars = _bounds(rule, x, base), []
@@ -99,7 +100,9 @@ def _kept_between(rule: dict[str, Any]) -> tuple[float, float]:
     return low, math.inf if rule["maximum"] is None else rule["maximum"]
 
 
-def _bounds(rule: dict[str, Any], x: Any, base: float) -> tuple[list[Markup], list[Markup]]:
+def _bounds(
+    rule: dict[str, Any], x: Callable[[float], float], base: float
+) -> tuple[list[Markup], list[Markup]]:
     """Returns what lies under the bars, the dropped sides, and over them, the bounds."""
     under, over = [], []
     for key, sign in (("minimum", -1), ("maximum", 1)):
@@ -128,7 +131,9 @@ def _bounds(rule: dict[str, Any], x: Any, base: float) -> tuple[list[Markup], li
     return under, over
 
 
-def _ticks(low: float, high: float, ratios: bool, x: Any, base: float) -> list[Markup]:
+def _ticks(
+    low: float, high: float, ratios: bool, x: Callable[[float], float], base: float
+) -> list[Markup]:
     """Returns the axis labels: powers of ten, or about five round values."""
     if ratios:
         values = [10.0**power for power in range(-12, 19) if low <= 10.0**power <= high]
@@ -141,11 +146,13 @@ def _ticks(low: float, high: float, ratios: bool, x: Any, base: float) -> list[M
     ticks = []
     for value in values:
         at = x(value)
-        anchor = "start" if at < 14 else "end" if at > WIDTH - 14 else "middle"
+        words = f"{value:,.10g}"
+        half = 3.3 * len(words)
+        anchor = "start" if at < half else "end" if at > WIDTH - half else "middle"
         ticks.append(
             element("line", x1=f"{at:.1f}", x2=f"{at:.1f}", y1=base, y2=base + 3, class_="axis")
         )
-        ticks.append(_label(at, base + 14, f"{value:,.10g}", anchor))
+        ticks.append(_label(at, base + 14, words, anchor))
     return ticks
 
 

@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 
 LONGEST = 1_600  # bytes of one escaped value
+# Control characters, overrides of the reading direction, surrogates.
+UNSHOWN = ((0x7F, 0x9F), (0x202A, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF))
 NAME = 160  # bytes of a document's, source's or file's name
 
 
@@ -23,7 +25,7 @@ def text(value: object, limit: int = LONGEST) -> Markup:
     """Escapes a value for use between tags or in a quoted attribute.
 
     Args:
-        value: Anything; its `str` is shown. Control characters become visible symbols.
+        value: Anything; its `str` is shown, with visible symbols for control characters.
         limit: Most bytes of the result, an ellipsis aside.
     """
     escaped, size = [], 0
@@ -31,7 +33,7 @@ def text(value: object, limit: int = LONGEST) -> Markup:
         code = ord(character)
         if code < 32 and character not in "\n\t":
             character = chr(0x2400 + code)
-        elif 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000:
+        elif any(low <= code <= high for low, high in UNSHOWN):
             character = "\ufffd"
         piece = html.escape(character)
         size += len(piece.encode())
@@ -64,8 +66,14 @@ def join(*children: object) -> Markup:
 
 
 def name(value: object) -> Markup:
-    """Shows a name that came with the data, apart from the words around it."""
-    return element("bdi", text(value, NAME), class_="name")
+    """Shows a name that came with the data, apart from the words around it.
+
+    It may be broken after the characters that names are made of; copied, it is unchanged.
+    """
+    written = text(value, NAME)
+    for character in "_./":
+        written = Markup(written.replace(character, f"{character}<wbr>"))
+    return element("bdi", written, class_="name")
 
 
 def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
@@ -158,7 +166,8 @@ STYLE = """
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;-webkit-text-size-adjust:100%}
 body{margin:0 auto;max-width:70rem;padding:2.5rem 1.25rem 5rem;background:var(--paper);
-color:var(--ink);font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+color:var(--ink);overflow-wrap:break-word;
+font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 h1{font-size:2rem;line-height:1.2;margin:0;letter-spacing:-.01em}
 h2{font-size:1.4rem;margin:0 0 .6rem;letter-spacing:-.005em}
 h3{font-size:1rem;margin:2rem 0 .6rem}
@@ -229,9 +238,9 @@ article dl{margin-bottom:.5rem}
 article dl div{grid-template-columns:6.5rem 1fr}
 pre{margin:0;padding:.8rem 1rem;background:var(--soft);white-space:pre-wrap;overflow-wrap:anywhere;
 unicode-bidi:isolate;max-height:24rem;overflow-y:auto;line-height:1.5;tab-size:4}
-.note{font-size:.8125rem;color:var(--muted);margin:.3rem 0 0}
 :focus-visible{outline:2px solid var(--kept);outline-offset:2px}
-@media (max-width:34rem){body{padding-top:1.5rem}dl div{grid-template-columns:1fr}
+@media (max-width:34rem){tbody th{min-width:10.5rem}td>.bar{min-width:4rem}
+body{padding-top:1.5rem}dl div{grid-template-columns:1fr}
 .overview{grid-template-columns:1fr;gap:.2rem}.overview .bar{margin-bottom:.5rem}}
 @media print{nav{display:none}.scroll{overflow:visible}pre{max-height:none}}
 """

@@ -21,11 +21,13 @@ from pipeline.report_markup import (
     paragraph,
     share,
     table,
+    text,
 )
 from pipeline.report_rules import rules, samples, signals
 
 MOST_ROWS = 50  # of a table whose length depends on the corpus
 MOST_INPUTS = 20
+MOST_LINES = 400  # of the resolved recipe
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 HEAD = f"""<!doctype html>
 <html lang="en">
@@ -144,7 +146,7 @@ def _banners(report: Report) -> Iterator[Markup]:
             ["error", "#records"],
             [(name(kind), number(count)) for kind, count in kinds[:MOST_ROWS]],
         ),
-        paragraph("gristmill inspect OUT errors", " tells where they are."),
+        paragraph(element("code", "gristmill inspect OUT errors"), " tells where they are."),
         class_="banner loud" if failed else "banner",
         role="note",
     )
@@ -291,9 +293,9 @@ def _redactions(report: Report) -> tuple[object, ...]:
     if not settings or not settings["types"]:
         return (paragraph("The recipe redacts nothing: the texts are as they came."),)
     counts = dict.fromkeys(settings["types"], 0) | report["redactions"]
-    rows = [(name(kind), number(count)) for kind, count in counts.items()]
     told = "Personal data replaced by a tag, in all documents, kept or not."
-    return paragraph(told), table("Redactions by type", ["type", "#replaced"], rows)
+    found: list[tuple[str, object]] = [(kind, number(count)) for kind, count in counts.items()]
+    return paragraph(told), definitions(found)
 
 
 def _tokens(report: Report) -> tuple[object, ...]:
@@ -343,6 +345,6 @@ def _provenance(report: Report) -> tuple[object, ...]:
     settings = {key: value for key, value in recipe.items() if key != "description"}
     settings["source"] = {k: v for k, v in recipe["source"].items() if k != "inputs"}
     lines = json.dumps(settings, indent=1, ensure_ascii=False).splitlines()
-    whole = Markup("\n".join(join(line) for line in lines[:500]))
+    whole = Markup("\n".join(text(line, 300) for line in lines[:MOST_LINES]))
     resolved = element("details", element("summary", "Resolved recipe"), element("pre", whole))
     return definitions(facts), resolved

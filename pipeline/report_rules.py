@@ -81,11 +81,10 @@ def signals(report: dict[str, Any]) -> tuple[object, ...]:
     """Returns a histogram for every rule's signal."""
     if not report["histograms"]:
         return (paragraph("No signal was measured."),)
-    readable = report["documents"]["read"] - report["documents"]["error"]
     histograms = {data["rule"]: data for data in report["histograms"]}
     groups = []
     for filter_name, members in _by_filter(report["rules"]):
-        charts = [_figure(histograms[rule["rule"]], rule, readable) for rule in members]
+        charts = [_figure(histograms[rule["rule"]], rule, report["documents"]) for rule in members]
         groups.append(element("h3", filter_name))
         groups.append(element("div", *charts, class_="grid"))
     return (
@@ -98,10 +97,10 @@ def signals(report: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _figure(data: dict[str, Any], rule: dict[str, Any], readable: int) -> Markup:
-    drops = f"{number(rule['failed'])} fail ({share(rule['failed'], readable)})"
+def _figure(data: dict[str, Any], rule: dict[str, Any], documents: dict[str, int]) -> Markup:
+    drops = f"{number(rule['failed'])} fail ({share(rule['failed'], documents['read'])})"
     told = f"{_signal(rule)}: keeps {_wants(rule)} {rule['unit']}; {drops}"
-    unknown = readable - sum(data["counts"])
+    unknown = documents["read"] - documents["error"] - sum(data["counts"])
     notes = [drops]
     if unknown:
         notes.append(f"{number(unknown)} without this signal")
@@ -135,7 +134,7 @@ def samples(report: dict[str, Any]) -> tuple[object, ...]:
         blocks.append(element("details", summary, *cards))
     told = (
         "A few documents for each reason, chosen by hash of the id, so another run shows the "
-        "same. The text is as written to the output: personal data is replaced by tags."
+        "same. The text is as it is in the output, after redaction."
     )
     return paragraph(told if blocks else "There is no document to show."), *blocks
 
@@ -153,11 +152,11 @@ def _sample(sample: dict[str, Any], rule: dict[str, Any] | None) -> Markup:
         facts.append((what, join(element("b", value), f"{unit}; the threshold is {threshold}")))
     if sample["duplicate_of"]:
         facts.append(("duplicate of", name(sample["duplicate_of"])))
-    cut = sample["characters"] - len(sample["excerpt"])
+    facts.append(("length", f"{number(sample['characters'])} characters"))
+    whole = len(sample["excerpt"]) == sample["characters"]
     return element(
         "article",
         element("h4", name(sample["id"])),
         definitions(facts),
-        element("pre", sample["excerpt"] or "(empty)", dir="auto"),
-        paragraph(f"{number(cut)} more characters.", class_="note") if cut > 0 else "",
+        element("pre", sample["excerpt"] + "…" * (not whole) or "(empty)", dir="auto"),
     )

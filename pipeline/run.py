@@ -66,6 +66,10 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         except LanguageModelMissing as error:
             raise UserError(str(error)) from None
     tokenizer = storage.read_bytes(recipe.tokenizer.path) if recipe.tokenizer.path else b""
+    if recipe.tokenizer.path:  # said now and not when all is milled
+        from pipeline.bpe import Encoder, definition_of
+
+        Encoder(definition_of(tokenizer), recipe.tokenizer.end_of_document)
     splits = [split.to_dict() for split in plan(recipe.source.options(), recipe.source.inputs)]
     root = root if "://" in root else str(Path(root).resolve())
     job = Job(
@@ -188,14 +192,8 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 def write_manifest(job: Job, accounts: Accounts) -> None:
     """Writes manifest.json, the last file of a run, and removes what belongs to no manifest."""
-    shards = [
-        shard
-        for part in range(job.n_parts)
-        for shard in job.output.committed("tokenize", part, job.fingerprint("tokenize", part))[
-            "shards"
-        ]
-    ]
-    tokenizer = job.output.committed("tokenizer", 0, job.fingerprint("tokenizer"))
+    shards = [shard for summary in job.summaries("tokenize") for shard in summary["shards"]]
+    tokenizer = job.summaries("tokenizer")[0]
     tallies = {
         "/".join(str(key) for key in keys): dataclasses.asdict(tally)
         for keys, tally in sorted(accounts.by("source", "verdict").items())

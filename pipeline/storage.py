@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -23,6 +24,7 @@ _EXTRAS = {"gs": "gcp", "gcs": "gcp"}
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "abfs": "adlfs", "az": "adlfs", "hf": "huggingface_hub"}
 _VERSION_KEYS = ("etag", "ETag", "generation", "mtime", "LastModified", "last_modified", "created")
 _MAGIC = frozenset("*?[")
+_TEMPORARY = ".*.tmp"
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space or choose another output directory."),
@@ -176,7 +178,7 @@ def _temporary(folder: Path) -> Iterator[Path]:
 def remove_temporary(url: str) -> None:
     """Removes what writes that were killed have left in a local folder and below."""
     if is_local(url):
-        for path in local_path(url).rglob(".*.tmp"):
+        for path in local_path(url).rglob(_TEMPORARY):
             path.unlink(missing_ok=True)
 
 
@@ -321,7 +323,10 @@ def _explained(verb: str, url: str) -> Iterator[None]:
 
 
 def is_empty(url: str) -> bool:
-    """Says whether a folder holds nothing, or is not there."""
+    """Says whether a folder holds no file but such as killed writes leave, or is not there."""
+    if is_local(url):
+        names = (name for _, _, names in os.walk(local_path(url)) for name in names)
+        return all(fnmatch(name, _TEMPORARY) for name in names)
     fs, path = _filesystem(url)
     try:
         return not fs.ls(path, detail=False)

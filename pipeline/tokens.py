@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import storage
-from pipeline.bpe import Encoder, train
-from pipeline.errors import UserError
+from pipeline.bpe import Encoder, definition_of, train
 from pipeline.match import read_arrow
 from pipeline.output import Job
 from pipeline.shards import ShardMetadata, TokenTable, token_dtype, write_parquet_shard, write_shard
@@ -40,11 +39,8 @@ def make_tokenizer(job: Job) -> dict[str, Any]:
     if done:
         return done
     settings = job.recipe.tokenizer
-    bins = [
-        job.output.committed("bin", part, job.fingerprint("bin", part)) or {}
-        for part in range(job.n_parts)
-    ]
-    kept_bytes = sum(summary["kept_bytes"] for summary in bins)
+    bins = job.summaries("bin")
+    kept_bytes = sum(part["kept_bytes"] for part in bins)
     if not any(verdict == "kept" for part in bins for _, verdict, _ in part["verdicts"]):
         summary: dict[str, Any] = {"kept": False}
         job.output.commit("tokenizer", 0, fingerprint, summary)
@@ -58,8 +54,7 @@ def make_tokenizer(job: Job) -> dict[str, Any]:
             yield text
 
     if job.given_tokenizer:
-        data = storage.read_bytes(job.output.path("work/given_tokenizer.json"))
-        definition = data.decode()
+        definition = definition_of(storage.read_bytes(job.output.path("work/given_tokenizer.json")))
     else:
         special = [settings.end_of_document]
         if job.recipe.redaction:
@@ -213,12 +208,7 @@ def tokenize_part(job: Job, part: int) -> dict[str, Any]:
 
 
 def _tools(job: Job, part: int) -> tuple[Encoder, dict[str, _Shards]]:
-    made = job.output.committed("tokenizer", 0, job.fingerprint("tokenizer"))
-    if not made:
-        raise UserError(
-            f"{job.output.path('tokenizer')}: no tokenizer of this run",
-            "Two runs must not write to the same output; run one of them again.",
-        )
+    made = job.summaries("tokenizer")[0]
     definition = storage.read_bytes(job.output.path("tokenizer/tokenizer.json")).decode()
     encoder = _encoder(definition, job.recipe.tokenizer.end_of_document, made["engine"])
     metadata = ShardMetadata(

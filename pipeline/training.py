@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,8 +48,11 @@ def train(output: Path, run: Path, config: TrainingConfig, console: Console) -> 
 
     Raises:
         UserError: the output or the run directory cannot be used.
-        Interrupted: the user stopped it; a checkpoint was written.
+        KeyboardInterrupt: after Ctrl-C, when a checkpoint is written.
     """
+    # Idle threads sleep instead of spinning: where others use the cores too, spinning costs
+    # more than it saves. Read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from model.train import train as pretrain
 
     with user_errors():

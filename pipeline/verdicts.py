@@ -69,7 +69,7 @@ class Judgement:
     @property
     def passed(self) -> NDArray[np.bool_]:
         """bool[n]: which documents passed every rule."""
-        return ~self.failed.any(axis=1)
+        return np.logical_not(self.failed.any(axis=1))
 
 
 def rules_of(recipe: Recipe) -> list[tuple[str, Rule]]:

@@ -1,13 +1,14 @@
 """The real `gristmill` command for tests: a small corpus, a run, what it left behind."""
 
 import hashlib
+import io
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +61,14 @@ class Ended:
 
 def environment(**changes: str) -> dict[str, str]:
     """Returns the environment of a user's shell: nothing that pytest or CI set for themselves."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COLUMNS", "TERM"))}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default", **changes}
+    ours = ("PYTEST", "COLUMNS", "TERM", "TOKENIZERS", "GRPC")
+    return {**{k: v for k, v in os.environ.items() if not k.startswith(ours)}, **changes}
 
 
 def start(*words: object, cwd: Path | None = None, **changes: str) -> subprocess.Popen[str]:
     """Starts `gristmill` with these words in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, words)],
+        [Path(sys.executable).with_name("gristmill"), *map(str, words)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -90,6 +91,19 @@ def end(process: subprocess.Popen[str], timeout: float = 120) -> Ended:
 def gristmill(*words: object, cwd: Path | None = None, **changes: str) -> Ended:
     """Runs `gristmill` with these words to its end."""
     return end(start(*words, cwd=cwd, **changes))
+
+
+def in_process(*words: object) -> Ended:
+    """Runs `gristmill` in this process: the same but for the seconds that importing takes."""
+    from pipeline.cli import main
+
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            main([str(word) for word in words])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:

@@ -22,9 +22,9 @@ _NOUNS = (
     "river bridge winter captain garden letter village market window teacher engine forest "
     "harbour kitchen lantern mountain neighbour orchard painter quarrel railway season theatre "
     "umbrella valley weather cottage doctor evening farmer judge history island journey"
-).split()
-_ADJECTIVES = "old quiet narrow bright heavy distant careful broken gentle hungry".split()
-_VERBS = "followed carried remembered crossed painted forgot answered repaired watched".split()
+)
+_ADJECTIVES = "old quiet narrow bright heavy distant careful broken gentle hungry"
+_VERBS = "followed carried remembered crossed painted forgot answered repaired watched"
 
 
 def prose(seed: int, words: int = 120) -> str:
@@ -32,16 +32,17 @@ def prose(seed: int, words: int = 120) -> str:
     rng = random.Random(seed)
     sentences: list[str] = []
     while sum(len(sentence.split()) for sentence in sentences) < words:
-        one, two, three = rng.sample(_NOUNS, 3)
-        first, second = rng.sample(_ADJECTIVES, 2)
+        one, two, three = rng.sample(_NOUNS.split(), 3)
+        first, second = rng.sample(_ADJECTIVES.split(), 2)
+        verb = rng.choice(_VERBS.split())
         sentences.append(
             rng.choice(
                 [
-                    f"The {first} {one} {rng.choice(_VERBS)} the {second} {two} with a {three}.",
+                    f"The {first} {one} {verb} the {second} {two} with a {three}.",
                     f"We have to be {first} when the {one} of that {two} is as {second} as this.",
-                    f"Nobody in the {one} {rng.choice(_VERBS)} a {first} {two}, and the {three} "
+                    f"Nobody in the {one} {verb} a {first} {two}, and the {three} "
                     f"was {second} for {rng.randint(2, 90)} days.",
-                    f"She {rng.choice(_VERBS)} her {two} to the {first} {one} before the {three}.",
+                    f"She {verb} her {two} to the {first} {one} before the {three}.",
                 ]
             )
         )
@@ -89,7 +90,10 @@ def corpus_lines() -> tuple[list[bytes], list[bytes]]:
         },
         {"id": "short", "text": f"Too short, says {CANARIES['email']}."},
         {"id": "short-copy", "text": f"Too short, says {CANARIES['email']}."},
-        {"id": "german", "text": "Der alte Müller und die Brücke am Fluss im Winter sind gut. " * 9},
+        {
+            "id": "german",
+            "text": "Der alte Müller und die Brücke am Fluss im Winter sind gut. " * 9,
+        },
         {"id": "empty", "text": ""},
         {"text": prose(53)},
         {"id": "twin", "text": prose(54)},

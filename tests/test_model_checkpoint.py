@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from model import checkpoint
 from model.checkpoint import RunState, checkpoints, load_state, load_weights, save
-from model.config import ModelConfig, training_config
+from model.config import PRESETS, ModelConfig
 from model.decoder import Decoder
 from model.errors import TrainingError
 from model.optimization import make_optimizer
@@ -19,7 +19,7 @@ SHAPE = ModelConfig(layers=1, width=8, heads=2, kv_heads=1, hidden=4)
 def trained(shape: ModelConfig = SHAPE) -> tuple[Decoder, torch.optim.Optimizer]:
     model = Decoder(shape, 16)
     model.initialise(1)
-    optimizer = make_optimizer(model, training_config("tiny"))
+    optimizer = make_optimizer(model, PRESETS["tiny"])
     model(torch.arange(6)[None]).square().sum().backward()
     optimizer.step()
     return model, optimizer
@@ -34,7 +34,7 @@ def test_round_trip_is_exact(tmp_path: Path) -> None:
     path = save(tmp_path, model, optimizer, state(3))
     assert path == tmp_path / "checkpoints" / "step-00000003"
     other = Decoder(SHAPE, 16)
-    other_optimizer = make_optimizer(other, training_config("tiny"))
+    other_optimizer = make_optimizer(other, PRESETS["tiny"])
     load_weights(path, other)
     assert load_state(path, other_optimizer) == state(3)
     for a, b in zip(model.parameters(), other.parameters(), strict=True):

@@ -4,14 +4,14 @@ from itertools import pairwise
 import pytest
 import torch
 
-from model.config import ModelConfig, TrainingConfig, training_config
+from model.config import PRESETS, ModelConfig, TrainingConfig
 from model.decoder import Decoder
 from model.optimization import learning_rate, make_optimizer
 
 
 def schedule(**changes: float) -> TrainingConfig:
     fields = {"steps": 101, "learning_rate": 2.0, "warmup_ratio": 0.1, "min_ratio": 0.1}
-    return training_config("tiny", fields | changes)
+    return TrainingConfig.model_validate(PRESETS["tiny"].model_dump() | fields | changes)
 
 
 def test_schedule_values() -> None:

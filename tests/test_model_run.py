@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from test_model_data import documents, write_output
 
-from model.config import TrainingConfig, training_config
+from model.config import PRESETS, TrainingConfig
 from model.data import Corpus, open_corpus
 from model.errors import TrainingError
 from model.run import TrainingResult, prepare, read_description, read_result, write_result
 
-CONFIG = training_config("tiny")
+CONFIG = PRESETS["tiny"]
 
 
 @pytest.fixture
@@ -35,9 +35,8 @@ def test_description_round_trip(output: Path, corpus: Corpus, tmp_path: Path) ->
 
 def test_the_same_run_may_go_on(output: Path, corpus: Corpus, tmp_path: Path) -> None:
     prepare(output, tmp_path / "run", CONFIG, corpus)
-    allowed = training_config(
-        "tiny", {"micro_batch": 2, "threads": 1, "validate_every": 3, "checkpoint_every": 3}
-    )
+    changes = {"micro_batch": 2, "threads": 1, "validate_every": 3, "checkpoint_every": 3}
+    allowed = CONFIG.model_copy(update=changes)
     prepare(output, tmp_path / "run", allowed, corpus)
     assert read_description(tmp_path / "run").config == allowed
 
@@ -45,7 +44,7 @@ def test_the_same_run_may_go_on(output: Path, corpus: Corpus, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model.layers": 2}, "model.layers was 4, is 2"),
+        ({"model": CONFIG.model.model_copy(update={"layers": 2})}, "model.layers was 4, is 2"),
         ({"steps": 3}, f"steps was {CONFIG.steps}, is 3"),
         ({"seed": 3}, "seed was 0, is 3"),
         ({"precision": "fp32"}, "precision was bf16, is fp32"),
@@ -56,7 +55,7 @@ def test_other_settings_are_refused(
 ) -> None:
     prepare(output, tmp_path / "run", CONFIG, corpus)
     with pytest.raises(TrainingError, match=message):
-        prepare(output, tmp_path / "run", training_config("tiny", changes), corpus)
+        prepare(output, tmp_path / "run", CONFIG.model_copy(update=changes), corpus)
     assert read_description(tmp_path / "run").config == CONFIG
 
 

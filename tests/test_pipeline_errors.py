@@ -67,6 +67,8 @@ def test_a_user_error_is_itself():
     assert from_worker(error) is error
 
 
-@pytest.mark.parametrize("text", ["", "division by zero", "gristmill-error", "gristmill-error:xyz:"])
+@pytest.mark.parametrize(
+    "text", ["", "division by zero", "gristmill-error", "gristmill-error:xyz:"]
+)
 def test_another_failure_carries_no_error(text):
     assert from_worker(RuntimeError(text)) is None

@@ -131,7 +131,7 @@ def test_overrides_are_read_as_yaml(option, expected):
 
 
 @pytest.mark.parametrize(
-    "option", ["seed", "=1", "a..b=1", ".a=1", "a.=1", "a=[", "a=]", "a={b", "a=" + "[" * 1000]
+    "option", ["seed", "=1", "a..b=1", ".a=1", "a.=1", "a=[", "a=]", "a={b", "a=" + "[" * 300]
 )
 def test_an_override_that_cannot_be_read(option):
     with pytest.raises(UsageError, match=r"^--set "):
@@ -164,7 +164,9 @@ def test_an_override_sets_its_key_and_nothing_else(data, keys, value):
 
 
 def test_plain_values_have_plain_types(path):
-    path.write_text("a: 1\nb: 0x10\nc: 1.5\nd: 'x'\ne: |\n  text\nf: true\ng: null\nh: [1]\n2: {}\n")
+    path.write_text(
+        "a: 1\nb: 0x10\nc: 1.5\nd: 'x'\ne: |\n  text\nf: true\ng: null\nh: [1]\n2: {}\n"
+    )
     value = plain(load_yaml(path))
     expected = {
         "a": 1,
@@ -198,7 +200,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"a: 1\n---\nb: 2\n", "not valid YAML: "),
         (b"a: \0\n", "not valid YAML: "),
         (b"\xff\xfe\xff", "cannot be read (UnicodeDecodeError)"),
-        (b"a: " + b"[" * 1000 + b"]" * 1000, "nested too deeply"),
+        (b"a: " + b"[" * 300 + b"]" * 300, "nested too deeply"),
         (BOMB.encode(), "aliases"),
     ],
 )

@@ -1,0 +1,328 @@
+import dataclasses
+import hashlib
+import math
+import random
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import CONFIG, prose, run_stages
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filters.rules import threshold_failed
+from pipeline import mill, storage, verdicts
+from pipeline.recipe import Recipe, load_recipe
+from pipeline.verdicts import (
+    LEDGER_SCHEMA,
+    SURVIVORS_SCHEMA,
+    VERDICTS,
+    Duplicates,
+    bin_documents,
+    in_validation,
+    judge,
+    matchable,
+    rules_of,
+    verdict_table,
+)
+
+# Three rules of two filters, in an order that is not the registry's.
+RECIPE = load_recipe(
+    "raw",
+    CONFIG,
+    [
+        "filters.gopher_quality.word_count={minimum: 2, maximum: 5}",
+        *(
+            f"filters.gopher_quality.{rule}=null"
+            for rule in (
+                "mean_word_length",
+                "hash_to_word_ratio",
+                "ellipsis_to_word_ratio",
+                "bullet_line_fraction",
+                "ellipsis_line_fraction",
+                "alphabetic_word_fraction",
+            )
+        ),
+        "filters.gopher_quality.stop_word_count={minimum: 1}",
+        "filters.language.score={minimum: 0.5}",
+        "dedup={}",
+        "tokens.validation=0.3",
+    ],
+)
+RULES = ["gopher_quality.word_count", "gopher_quality.stop_word_count", "language.score"]
+VALUE = st.one_of(st.none(), st.sampled_from([math.nan, 0.0, 0.5, 1.0, 2.0, 5.0, 6.0]))
+
+
+def column(rows) -> pa.StructArray:
+    kind = pa.struct(
+        [
+            (
+                "gopher_quality",
+                pa.struct([("word_count", pa.float64()), ("stop_word_count", pa.float64())]),
+            ),
+            ("language", pa.struct([("score", pa.float64())])),
+        ]
+    )
+    values = [
+        None
+        if row is None
+        else {
+            "gopher_quality": {"word_count": row[0], "stop_word_count": row[1]},
+            "language": {"score": row[2]},
+        }
+        for row in rows
+    ]
+    return pa.array(values, kind)
+
+
+def no_duplicates() -> Duplicates:
+    return Duplicates.of(SURVIVORS_SCHEMA.empty_table(), 0)
+
+
+def test_rules_are_in_recipe_order():
+    assert [f"{name}.{rule.signal}" for name, rule in rules_of(RECIPE)] == RULES
+
+
+DOCUMENT = st.tuples(
+    st.one_of(st.none(), st.tuples(VALUE, VALUE, VALUE)),
+    st.booleans(),  # is an error
+    st.sampled_from([None, None, ("exact", 1.0), ("near", 0.875)]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(DOCUMENT, max_size=12))
+def test_the_ledger_is_what_its_definition_says(documents):
+    """The oracle decides document by document, with the scalar twin of the rules."""
+    ids = [f"id-{number}" for number in range(len(documents))]
+    duplicate_rows = [row for row, (_, _, kind) in enumerate(documents) if kind]
+    survivors = pa.table(
+        {
+            "row": [10 + row for row in duplicate_rows],
+            "kept_id": [f"kept-{row}" for row in duplicate_rows],
+            "jaccard": [documents[row][2][1] for row in duplicate_rows],
+            "exact": [documents[row][2][0] == "exact" for row in duplicate_rows],
+            "cluster_size": [2 for _ in duplicate_rows],
+        },
+        schema=SURVIVORS_SCHEMA,
+    )
+    judgement = judge(column([values for values, _, _ in documents]), len(documents), RECIPE)
+    errors = np.array([error for _, error, _ in documents], dtype=bool)
+    duplicates = Duplicates.of(survivors, 10)
+    table = verdict_table(pa.array(ids, pa.string()), judgement, errors, duplicates, RECIPE)
+    assert table.schema == LEDGER_SCHEMA
+    table.validate(full=True)
+
+    for row, (values, error, kind) in zip(table.to_pylist(), documents, strict=True):
+        number = int(row["id"][3:])
+        failed = []
+        for name, rule, value in zip(
+            RULES, (r for _, r in rules_of(RECIPE)), values or (None,) * 3, strict=True
+        ):
+            bound = threshold_failed(rule, value)
+            if bound is not None:
+                failed.append((name, value, bound))
+        assert row["failed"] == [name for name, _, _ in failed]
+        expected = dict.fromkeys(("reason", "value", "threshold", "duplicate_of", "partition"))
+        if error:
+            verdict = "error"
+        elif failed:
+            verdict = "filtered"
+            expected |= dict(zip(("reason", "value", "threshold"), failed[0], strict=True))
+        elif kind:
+            verdict = "duplicate"
+            expected["duplicate_of"] = f"kept-{number}"
+            expected["value"] = kind[1]
+            expected["reason"] = "dedup.exact" if kind[0] == "exact" else "dedup.minhash"
+            expected["threshold"] = 1.0 if kind[0] == "exact" else np.float32(0.8)
+        else:
+            verdict = "kept"
+            chosen = in_validation([row["id"]], RECIPE.seed, 0.3)[0]
+            expected["partition"] = "validation" if chosen else "train"
+        assert row["verdict"] == verdict
+        assert {key: row[key] for key in expected} == expected
+        assert row["n_tokens"] is None
+
+
+@pytest.mark.parametrize("value", [math.nan, None])
+def test_an_undefined_signal_passes(value):
+    judgement = judge(column([(value, 1.0, value)]), 1, RECIPE)
+    assert judgement.passed.tolist() == [True]
+
+
+@pytest.mark.parametrize(("value", "kept"), [(2.0, True), (5.0, True), (1.0, False), (6.0, False)])
+def test_bounds_are_inclusive(value, kept):
+    assert judge(column([(value, 1.0, 1.0)]), 1, RECIPE).passed.tolist() == [kept]
+
+
+def test_a_strict_bound_is_not():
+    assert judge(column([(3.0, 1.0, 0.5)]), 1, RECIPE).passed.tolist() == [False]
+
+
+def test_a_recipe_without_rules_keeps_everything():
+    raw = load_recipe("raw", CONFIG)
+    judgement = judge(None, 3, raw)
+    table = verdict_table(
+        pa.array(["a", "b", "c"]), judgement, np.zeros(3, bool), no_duplicates(), raw
+    )
+    assert table["verdict"].to_pylist() == ["kept"] * 3
+    assert table["failed"].to_pylist() == [[]] * 3
+
+
+# --- the validation partition ------------------------------------------------------------------
+
+IDS = [f"https://example.com/{number}" for number in range(20_000)]
+
+
+@given(st.permutations(IDS[:50]), st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_validation_depends_on_id_and_seed_only(ids, seed):
+    chosen = dict(zip(ids, in_validation(ids, seed, 0.4).tolist(), strict=True))
+    alone = {name: bool(in_validation([name], seed, 0.4)[0]) for name in ids[:10]}
+    assert {name: chosen[name] for name in alone} == alone
+    assert [chosen[name] for name in IDS[:50]] == in_validation(IDS[:50], seed, 0.4).tolist()
+
+
+@pytest.mark.parametrize("share", [0.003, 0.1, 0.5, 0.9])
+def test_the_share_of_validation_is_about_right(share):
+    count = int(in_validation(IDS, 7, share).sum())
+    deviation = math.sqrt(len(IDS) * share * (1 - share))
+    assert abs(count - len(IDS) * share) < 5 * deviation
+
+
+def test_validation_at_its_ends():
+    assert not in_validation(IDS, 0, 0.0).any()
+    assert in_validation(IDS, 0, 1.0).all()
+    assert in_validation([], 0, 0.5).tolist() == []
+
+
+def test_a_larger_share_adds_documents_and_another_seed_chooses_others():
+    small, large = in_validation(IDS, 0, 0.1), in_validation(IDS, 0, 0.2)
+    assert (large | ~small).all()
+    other = in_validation(IDS, 1, 0.1)
+    assert 0.05 < (small & other).sum() / small.sum() < 0.15
+
+
+# --- bin ---------------------------------------------------------------------------------------
+
+
+def ledger_rows(job) -> list[dict]:
+    return [
+        row
+        for part in range(job.n_parts)
+        for row in pq.read_table(job.output.part("ledger", part, ".parquet")).to_pylist()
+    ]
+
+
+def test_every_document_of_a_run_has_one_verdict(finished):
+    rows = ledger_rows(finished)
+    documents = [
+        name
+        for part in range(finished.n_parts)
+        for name in pq.read_table(finished.output.part("documents", part, ".parquet"))[
+            "id"
+        ].to_pylist()
+    ]
+    assert [row["id"] for row in rows] == documents
+    assert {row["verdict"] for row in rows} == set(VERDICTS)
+    verdict = {row["id"]: row["verdict"] for row in rows}
+    assert verdict["near-0"] == verdict["far-2"] == verdict["base-5"] == "kept"
+    assert verdict["base-0"] == verdict["copy-0"] == verdict["copy-near-1"] == "duplicate"
+    assert verdict["short"] == verdict["short-copy"] == verdict["german"] == "filtered"
+    assert sum(row["verdict"] == "error" for row in rows) == 5
+    by_id = {row["id"]: row for row in rows}
+    assert by_id["short"]["reason"] == "gopher_quality.word_count"
+    assert (by_id["short"]["value"], by_id["short"]["threshold"]) == (4.0, 50.0)
+    assert by_id["german"]["reason"] == "language.score"
+    assert by_id["german"]["failed"][:2] == ["language.score", "gopher_quality.stop_word_count"]
+
+
+def test_verdicts_do_not_depend_on_batches(finished, copied, monkeypatch):
+    part = 2  # kept documents, duplicates and errors
+    before = pa.ipc.open_file(finished.output.part("work/verdicts", part, ".arrow")).read_all()
+    assert len(set(before["verdict"].to_pylist())) >= 2
+    monkeypatch.setattr(verdicts, "BATCH_ROWS", 2)
+    marker = f"work/bin/part-{part:05d}.json"
+    summary = copied.output.read_json(marker)
+    storage.remove(copied.output.path(marker))
+    assert bin_documents(copied, part) == {k: v for k, v in summary.items() if k != "fingerprint"}
+    after = pa.ipc.open_file(copied.output.part("work/verdicts", part, ".arrow")).read_all()
+    assert after.to_pylist() == before.to_pylist()
+
+
+def test_summaries_count_what_the_files_hold(finished):
+    rows = ledger_rows(finished)
+    counted: dict[str, int] = {}
+    kept_bytes = 0
+    for part in range(finished.n_parts):
+        summary = finished.output.committed("bin", part, finished.fingerprint("bin", part))
+        kept_bytes += summary["kept_bytes"]
+        for _, verdict, count in summary["verdicts"]:
+            counted[verdict] = counted.get(verdict, 0) + count
+    assert counted == {name: sum(row["verdict"] == name for row in rows) for name in VERDICTS}
+    sizes = [
+        size
+        for part in range(finished.n_parts)
+        for size in pq.read_table(finished.output.part("documents", part, ".parquet"))[
+            "n_bytes"
+        ].to_pylist()
+    ]
+    assert kept_bytes == sum(
+        size for size, row in zip(sizes, rows, strict=True) if row["verdict"] == "kept"
+    )
+
+
+def test_another_threshold_needs_no_second_pass_over_the_text(job_of, monkeypatch):
+    rows = [{"id": str(n), "text": prose(n, words=20 * (n + 1))} for n in range(5)]
+    job = job_of(rows, "gopher", ["filters.language=null", "filters.gopher_repetition=null"])
+    run_stages(job)
+    assert [row["verdict"] for row in ledger_rows(job)] == ["filtered"] * 2 + ["kept"] * 3
+
+    def refuse(*_):
+        raise AssertionError("milled again")
+
+    monkeypatch.setattr(mill, "measured", refuse)
+    settings = job.recipe.model_dump(mode="json")
+    settings["filters"]["gopher_quality"]["word_count"]["minimum"] = 70.0
+    changed = Recipe.model_validate(settings).model_dump_json()
+    stricter = dataclasses.replace(job, recipe_json=changed)
+    run_stages(stricter)
+    assert [row["verdict"] for row in ledger_rows(job)] == ["filtered"] * 3 + ["kept"] * 2
+
+
+def test_what_is_matched(job_of):
+    rows = [
+        {"id": "long", "text": prose(1)},
+        b"broken",
+        {"id": "short", "text": "too short"},
+        {"id": "empty", "text": ""},
+    ]
+    off = ["filters.language=null"]
+    kept = job_of(rows, "gopher", off, out="kept")
+    run_stages(kept, until="mill")
+    assert matchable(kept, 0).tolist() == [True, False, False, False]
+    over_all = job_of(rows, "gopher", [*off, "dedup.over=all"], out="all")
+    run_stages(over_all, until="mill")
+    assert matchable(over_all, 0).tolist() == [True, False, True, True]
+
+
+def test_two_documents_of_one_id_share_a_partition(job_of):
+    rng = random.Random(0)
+    rows = [
+        {"id": f"twin-{n}", "text": f"{side} {rng.random()}"} for n in range(30) for side in "ab"
+    ]
+    job = job_of(rows, "raw", ["tokens.validation=0.5"])
+    run_stages(job)
+    found = ledger_rows(job)
+    sides = [[row["partition"] for row in found[start::2]] for start in (0, 1)]
+    assert sides[0] == sides[1]
+    assert set(sides[0]) == {"train", "validation"}
+    expected = [
+        int.from_bytes(
+            hashlib.blake2b(f"twin-{n}".encode(), digest_size=8, key=bytes(4)).digest(), "little"
+        )
+        < 2**63
+        for n in range(30)
+    ]
+    assert [name == "validation" for name in sides[0]] == expected
