@@ -8,7 +8,10 @@ expected fingerprint is never done again.
 import dataclasses
 import functools
 import json
+import platform
+import unicodedata
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,18 @@ from pipeline.recipe import Recipe, digest
 from pipeline.sources.records import Split
 
 FORMAT_VERSION = 1
+LIBRARIES = (
+    "datasketch",
+    "fasttext-community",
+    "google-re2",
+    "numpy",
+    "phonenumbers",
+    "pyarrow",
+    "resiliparse",
+    "tiktoken",
+    "tokenizers",
+    "trafilatura",
+)
 
 
 @dataclass(frozen=True)
@@ -62,14 +77,24 @@ class Output:
 
 @functools.cache
 def code_version() -> str:
-    """Returns a hash of the source of everything that can change an output's bytes."""
+    """Returns a hash of everything installed that can change an output's bytes.
+
+    That is Gristmill's own source, the libraries that read, measure and write, and Python with its
+    Unicode tables.
+    """
     root = Path(__file__).parents[1]
     sources = sorted(
         path
         for package in ("dedup", "filters", "pipeline")
         for path in root.glob(f"{package}/**/*.py")
     )
-    return digest([[path.name, path.read_text(encoding="utf-8")] for path in sources])
+    return digest(
+        [
+            [[path.name, path.read_text(encoding="utf-8")] for path in sources],
+            [[name, version(name)] for name in LIBRARIES],
+            [platform.python_version(), unicodedata.unidata_version],
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -83,7 +108,7 @@ class Job:
         recipe_json: The resolved recipe.
         plan: Hash of work/plan.json.
         n_parts: How many splits the input has.
-        code: `code_version()` where the run was started.
+        code: Hash of `code_version()` and of the language model, where the run was started.
         given_tokenizer: SHA-256 of the tokenizer.json that the recipe names, or "".
     """
 
@@ -103,6 +128,23 @@ class Job:
     def splits(self) -> list[Split]:
         """The splits, by part number; read once in each process."""
         return _splits(self.output, self.plan)
+
+    def summaries(self, stage: str) -> list[dict[str, Any]]:
+        """Returns what the parts of a stage committed, by part number.
+
+        Raises:
+            UserError: a part is not finished.
+        """
+        found = []
+        for part in range(1 if stage in ("match", "tokenizer") else self.n_parts):
+            summary = self.output.committed(stage, part, self.fingerprint(stage, part))
+            if summary is None:
+                raise UserError(
+                    f"{self.output.root}: part {part} of the stage {stage} is not finished",
+                    "Two runs must not write to the same output; run one of them again.",
+                )
+            found.append(summary)
+        return found
 
     def fingerprint(self, stage: str, part: int = 0) -> str:
         """Returns the hash of everything that a stage's part depends on.
@@ -151,23 +193,6 @@ def discard_stale(job: Job) -> None:
             stale = stage == "mill" and part >= job.n_parts
             if stale or not job.output.committed(stage, part, job.fingerprint(known, part)):
                 storage.remove(file.url)
-
-    def summaries(self, stage: str) -> list[dict[str, Any]]:
-        """Returns what the parts of a stage committed, by part number.
-
-        Raises:
-            UserError: a part is not finished.
-        """
-        found = []
-        for part in range(1 if stage in ("match", "tokenizer") else self.n_parts):
-            summary = self.output.committed(stage, part, self.fingerprint(stage, part))
-            if summary is None:
-                raise UserError(
-                    f"{self.output.root}: part {part} of the stage {stage} is not finished",
-                    "Two runs must not write to the same output; run one of them again.",
-                )
-            found.append(summary)
-        return found
 
 
 @functools.lru_cache(maxsize=4)

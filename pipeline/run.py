@@ -18,14 +18,12 @@ from filters.language import LanguageModelMissing, model_path
 from pipeline import storage
 from pipeline.accounts import Accounts, take_accounts
 from pipeline.errors import UsageError, UserError
-from pipeline.output import FORMAT_VERSION, Job, Output, code_version, discard_stale
+from pipeline.output import FORMAT_VERSION, LIBRARIES, Job, Output, code_version, discard_stale
 from pipeline.progress import shown
 from pipeline.recipe import Recipe, digest
 from pipeline.sources.plan import plan
 from pipeline.sources.records import ERRORS
 from pipeline.verdicts import VERDICTS
-
-LIBRARIES = ("apache-beam", "fasttext-community", "numpy", "pyarrow", "resiliparse", "tokenizers")
 
 
 def make_job(name: str, recipe: Recipe, root: str) -> Job:
@@ -60,11 +58,13 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
     """
     if not recipe.source.inputs:
         raise UsageError("the recipe names no input", "Give some: --input 'data/*.jsonl.zst'")
+    model = ""
     if "language" in recipe.filters.names:
         try:
-            model_path(recipe.filters.parameters("language").model)
+            path = model_path(recipe.filters.parameters("language").model)
         except LanguageModelMissing as error:
             raise UserError(str(error)) from None
+        model = hashlib.sha256(path.read_bytes()).hexdigest()
     tokenizer = storage.read_bytes(recipe.tokenizer.path) if recipe.tokenizer.path else b""
     if recipe.tokenizer.path:  # said now and not when all is milled
         from pipeline.bpe import Encoder, definition_of
@@ -77,7 +77,7 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         recipe_json=recipe.model_dump_json(),
         plan=digest(splits),
         n_parts=len(splits),
-        code=code_version(),
+        code=digest([code_version(), model]),
         given_tokenizer=hashlib.sha256(tokenizer).hexdigest() if tokenizer else "",
     )
     return job, splits, tokenizer

@@ -1,0 +1,98 @@
+"""The graph: what its steps are called, what crosses a shuffle, how errors travel."""
+
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.testing.util import assert_that, equal_to
+from command import ROOT
+
+from pipeline.errors import UserError, WorkerError, from_worker
+from pipeline.flow import Call, Spread, build
+from pipeline.output import Job, Output
+from pipeline.recipe import load_recipe
+
+
+def job_of(recipe: str) -> Job:
+    resolved = load_recipe(recipe, ROOT / "pipelines.yaml")
+    return Job(Output("/nowhere"), resolved.model_dump_json(), "plan", 5, "code")
+
+
+class Steps(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.labels: list[str] = []
+
+    def visit_transform(self, node: Any) -> None:
+        self.labels.append(node.full_label)
+
+
+def steps(recipe: str) -> list[str]:
+    pipeline = beam.Pipeline(runner=BundleBasedDirectRunner())
+    build(pipeline, job_of(recipe))
+    visitor = Steps()
+    pipeline.visit(visitor)
+    return visitor.labels
+
+
+def test_graph_of_a_recipe_with_deduplication() -> None:
+    labels = [label.split("/")[0] for label in steps("gopher")]
+    for name in ("mill", "hashes", "candidates", "sketch", "verify", "survivors", "bin"):
+        assert name in labels
+    assert labels.index("mill") < labels.index("bin") < labels.index("train tokenizer")
+    assert labels.index("train tokenizer") < labels.index("tokenize")
+
+
+def test_graph_of_a_recipe_without_deduplication() -> None:
+    labels = {label.split("/")[0] for label in steps("raw")}
+    assert {"mill", "bin", "train tokenizer", "tokenize"} <= labels
+    assert not labels & {"hashes", "candidates", "sketch", "verify", "survivors"}
+
+
+def test_every_step_has_a_name_of_its_own() -> None:
+    labels = steps("gopher")
+    assert len(labels) == len(set(labels))
+    assert not [label for label in labels if "lambda" in label or "at flow.py" in label]
+
+
+def test_graph_does_not_grow_with_the_input() -> None:
+    def size(parts: int) -> int:
+        resolved = load_recipe("gopher", ROOT / "pipelines.yaml")
+        job = Job(Output("/nowhere"), resolved.model_dump_json(), "plan", parts, "code")
+        pipeline = beam.Pipeline(runner=BundleBasedDirectRunner())
+        build(pipeline, job)
+        return int(pipeline.to_runner_api().ByteSize())
+
+    assert size(100_000) < size(10) + 1000
+
+
+def _double(job: Job, number: int, *waited_for: Any) -> int:
+    return 2 * number
+
+
+def _twice(job: Job, number: int) -> list[int]:
+    return [number, number]
+
+
+def _refuse(job: Job, number: int) -> int:
+    raise UserError("no", "yes")
+
+
+def test_call_yields_one_result_or_many() -> None:
+    job = job_of("raw")
+    assert list(Call(_double, job).process(4, [1])) == [8]
+    assert list(Call(_twice, job, many=True).process(4)) == [4, 4]
+
+
+def test_call_marks_errors_for_the_user() -> None:
+    with pytest.raises(WorkerError) as raised:
+        list(Call(_refuse, job_of("raw")).process(1))
+    found = from_worker(RuntimeError(f"Beam says: {raised.value} [while running]"))
+    assert found is not None
+    assert (found.message, found.hint) == ("no", "yes")
+
+
+def test_spread_keeps_every_part_once() -> None:
+    with beam.Pipeline(runner=BundleBasedDirectRunner()) as pipeline:
+        parts = pipeline | beam.Create(range(9)) | Spread()
+        assert_that(parts, equal_to(list(range(9))))

@@ -1,0 +1,146 @@
+"""Beam's runners as they are set up here."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+
+from pipeline.errors import UsageError, UserError, WorkerError
+from pipeline.runners import RUNNERS, execute, silence, worker_command
+
+
+def _triple(number: int) -> int:
+    return 3 * number
+
+
+def _note(number: int, folder: str) -> None:
+    (Path(folder) / str(number)).write_text(str(os.getpid()))
+
+
+def _refuse(number: int) -> int:
+    raise WorkerError(UserError(f"number {number} is wrong", "Take another."))
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_runs_a_graph(workers: int, tmp_path: Path) -> None:
+    def build(pipeline: beam.Pipeline) -> None:
+        numbers = pipeline | beam.Create(range(6)) | beam.Reshuffle() | beam.Map(_triple)
+        _ = numbers | beam.Map(_note, str(tmp_path))
+
+    execute(build, "local", workers, [])
+    assert {file.name for file in tmp_path.iterdir()} == {"0", "3", "6", "9", "12", "15"}
+    processes = {file.read_text() for file in tmp_path.iterdir()}
+    assert (processes == {str(os.getpid())}) == (workers == 1)
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_error_of_a_worker_reaches_the_user(
+    workers: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def build(pipeline: beam.Pipeline) -> None:
+        _ = pipeline | beam.Create([7]) | beam.Map(_refuse)
+
+    with pytest.raises(UserError) as raised:
+        execute(build, "local", workers, [])
+    assert type(raised.value) is UserError
+    assert (raised.value.message, raised.value.hint) == ("number 7 is wrong", "Take another.")
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def _nothing(pipeline: beam.Pipeline) -> None:
+    _ = pipeline | beam.Create([1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--no_such_option=1"], "no option --no_such_option"),
+        (["--job_nam=x"], "no option --job_nam"),
+        (["--direct_num_workers=x"], "invalid int value: 'x'"),
+    ],
+)
+def test_options_that_beam_does_not_know(
+    arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        execute(_nothing, "local", 1, arguments)
+    assert capfd.readouterr().err == ""  # argparse would print a page
+
+
+def test_options_that_beam_knows() -> None:
+    execute(_nothing, "local", 1, ["--job_name=x", "--experiments=a", "--no_auth"])
+
+
+def test_the_hook_of_threads_is_given_back() -> None:
+    import threading
+
+    before = threading.excepthook
+    execute(_nothing, "local", 1, [])
+    assert threading.excepthook is before
+
+
+def test_every_runner_is_known_by_name() -> None:
+    assert RUNNERS == ("local", "dask", "dataflow")
+
+
+def test_silence_keeps_a_handler_that_is_there() -> None:
+    root = logging.getLogger()
+    before = list(root.handlers)
+    silence()
+    assert root.handlers[: len(before)] == before
+    assert root.handlers
+
+
+def test_silenced_libraries_say_nothing() -> None:
+    code = (
+        "from pipeline.runners import silence; silence(); import logging, apache_beam.io\n"
+        "logging.warning('SECRET'); logging.getLogger('apache_beam.x').error('SECRET')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr == ended.stdout == ""
+
+
+def test_command_of_a_worker_survives_a_blank_in_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "my programs" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$#|$1|$2|$3"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    ended = subprocess.run(
+        worker_command(4321), shell=True, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "3|-P|-c|from pipeline.runners import worker; worker(4321)\n"
+
+
+def test_worker_ends_with_its_main_process() -> None:
+    # The descriptor names a control service that is not there: the worker keeps trying.
+    lifeline = socket.create_server(("127.0.0.1", 0))
+    process = subprocess.Popen(
+        worker_command(lifeline.getsockname()[1]),
+        shell=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={
+            **os.environ,
+            "CONTROL_API_SERVICE_DESCRIPTOR": 'url: "localhost:9"',
+            "PIPELINE_OPTIONS": "{}",
+            "WORKER_ID": "w",
+        },
+    )
+    try:
+        time.sleep(0.5)
+        assert process.poll() is None
+        lifeline.close()
+        assert process.wait(timeout=10) == 1
+        assert process.communicate() == (b"", b"")
+    finally:
+        process.kill()
