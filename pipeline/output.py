@@ -60,7 +60,7 @@ class Output:
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file of the output, whole or not at all."""
-        text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
         storage.write_bytes(self.path(name), text.encode())
 
     def commit(self, stage: str, part: int, fingerprint: str, summary: dict[str, Any]) -> None:

@@ -2,11 +2,10 @@
 
 import gzip
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from rich.console import Console
 from pipeline import flow
 from pipeline.recipe import load_recipe
 from pipeline.run import make_job, run, take_accounts, write_manifest
-from pipeline.shards import read_shard_metadata
 
 DOCUMENTS = 60
 CONFIG = ROOT / "pipelines.yaml"
