@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from filters.rules import Rule
 from pipeline import storage
 from pipeline.accounts import Accounts, Tally
+from pipeline.match import BAND_PACKS
 from pipeline.output import Job
 from pipeline.report_page import render
 from pipeline.verdicts import VERDICTS, judged_batches, rules_of
@@ -305,15 +306,17 @@ def _excerpts(job: Job, part: int, rows: list[int]) -> dict[int, dict[str, Any]]
 def _duplicates(job: Job) -> dict[str, Any] | None:
     if job.recipe.dedup is None:
         return None
-    matched = job.summaries("match")[0]
-    largest: dict[str, dict[str, Any]] = {}
-    sizes: Counter[int] = Counter()
+    # Only the largest clusters are remembered, so that this does not grow with the corpus. A
+    # cluster's size stands in each of its rows, so one of the largest is never forgotten.
+    largest: dict[tuple[int, str], dict[str, Any]] = {}
+    members: Counter[int] = Counter()
     for part in range(job.n_parts):
         with storage.open_binary(job.output.part("clusters", part, ".parquet")) as source:
             table = pq.read_table(source)
+        members.update(table["cluster_size"].to_pylist())
         for row in table.to_pylist():
             cluster = largest.setdefault(
-                row["kept_id"],
+                (-row["cluster_size"], row["kept_id"]),
                 {
                     "kept_id": row["kept_id"],
                     "size": row["cluster_size"],
@@ -323,12 +326,17 @@ def _duplicates(job: Job) -> dict[str, Any] | None:
             )
             if row["jaccard"] < cluster["lowest_jaccard"]:
                 cluster.update(lowest_jaccard=row["jaccard"], member=row["id"])
-    for cluster in largest.values():
-        sizes[cluster["size"]] += 1
-    ordered = sorted(largest.values(), key=lambda row: (-row["size"], row["kept_id"]))
-    summary = {key: value for key, value in matched.items() if key != "fingerprint"}
+        largest = dict(sorted(largest.items())[:LARGEST_CLUSTERS])
+    summary = {k: v for k, v in job.summaries("match")[0].items() if k != "fingerprint"}
     return {
         **summary,
-        "largest": ordered[:LARGEST_CLUSTERS],
-        "sizes": [[size, count] for size, count in sorted(sizes.items())],
+        "uncompared": sum(
+            (job.output.committed("candidates", pack, job.fingerprint("match")) or {}).get(
+                "uncompared", 0
+            )
+            for pack in range(BAND_PACKS)
+        ),
+        "largest": list(largest.values()),
+        # A cluster of n documents has n - 1 rows.
+        "sizes": [[size, count // (size - 1)] for size, count in sorted(members.items())],
     }

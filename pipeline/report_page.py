@@ -240,6 +240,7 @@ def _duplicates(report: Report) -> tuple[object, ...]:
         return (paragraph("The recipe does not look for duplicates."),)
     figures: list[tuple[str, object]] = [
         ("pairs compared", number(found.get("pairs", 0))),
+        ("pairs left out in large buckets", number(found.get("uncompared", 0))),
         ("exact duplicates", number(found.get("exact_duplicates", 0))),
         ("near-duplicates", number(found.get("near_duplicates", 0))),
         ("clusters", number(found.get("clusters", 0))),

@@ -23,6 +23,7 @@ from rich.console import Console
 from pipeline import flow
 from pipeline.recipe import load_recipe
 from pipeline.run import make_job, run, take_accounts, write_manifest
+from pipeline.sources import environment
 
 DOCUMENTS = 60
 CONFIG = ROOT / "pipelines.yaml"
@@ -123,7 +124,8 @@ def test_every_document_of_a_source(
 
 
 @pytest.mark.slow
-def test_embedded_corpus(tmp_path: Path) -> None:
+def test_embedded_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "TOTAL_BYTES", 3_000_000)  # no more packages after that
     ledger = milled(
         tmp_path / "out", "environment", "tokenizer.vocab_size=500", "tokenizer.sample_bytes=200000"
     )

@@ -161,9 +161,9 @@ UNIFORM = (
 
 def test_the_characters_of_unicode_are_split_alike(encoder):
     """The two engines bring their own Unicode tables."""
-    uniform = {c for first, last in UNIFORM for c in range(first, last) if c % 997}
+    uniform = {c for first, last in UNIFORM for c in range(first, last) if c % 9973}
     codes = [c for c in range(0x110000) if c not in uniform and not 0xD800 <= c < 0xE000]
-    assert len(codes) > 75_000
+    assert len(codes) > 70_000
     for start in range(0, len(codes), 4_000):
         text = "".join(f"a{chr(c)}1{chr(c)}. {chr(c)}" for c in codes[start : start + 4_000])
         assert encoder.encode(text).tolist() == [

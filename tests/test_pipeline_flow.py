@@ -52,7 +52,8 @@ def test_graph_of_a_recipe_without_deduplication() -> None:
 def test_every_step_has_a_name_of_its_own() -> None:
     labels = steps("gopher")
     assert len(labels) == len(set(labels))
-    assert not [label for label in labels if "lambda" in label or "at flow.py" in label]
+    ours = {label.split("/")[0] for label in labels}
+    assert not [label for label in ours if "lambda" in label or "(" in label]
 
 
 def test_graph_does_not_grow_with_the_input() -> None:

@@ -27,6 +27,11 @@ def _refuse(number: int) -> int:
     raise WorkerError(UserError(f"number {number} is wrong", "Take another."))
 
 
+@pytest.fixture(autouse=True)
+def _workers_find_this_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+
+
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_runs_a_graph(workers: int, tmp_path: Path) -> None:
     def build(pipeline: beam.Pipeline) -> None:

@@ -265,7 +265,7 @@ def test_finished_work_is_not_done_again(job_of, monkeypatch):
 def test_a_part_of_another_runs_tokenizer_is_refused(job_of):
     job = job_of(ROWS, "raw", SMALL)
     run_stages(job, until="bin")
-    with pytest.raises(UserError, match="no tokenizer of this run\nTwo runs must not write"):
+    with pytest.raises(UserError, match="the stage tokenizer is not finished\nTwo runs must not"):
         tokenize_part(job, 0)
 
 

@@ -1,0 +1,248 @@
+"""Looking into outputs: rows, one document's story, and whether an output is what it says."""
+
+import json
+import shutil
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from command import SMALL, Ended, digests, in_process, write_corpus
+from rich.console import Console
+
+from pipeline.errors import UsageError, UserError, VerificationError
+from pipeline.look import TABLES, explanation, print_rows, rows, verify_output
+
+DOCUMENTS = 60
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "corpus.jsonl", DOCUMENTS)
+
+
+@pytest.fixture(scope="module")
+def again(corpus: Path) -> Callable[[Path], Ended]:
+    """Runs the same command, into a folder."""
+    return lambda root: in_process("run", "gopher", "-i", corpus, "-o", root, *SMALL)
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory, again: Callable[[Path], Ended]) -> Path:
+    root = tmp_path_factory.mktemp("run") / "out"
+    assert again(root).code == 0
+    return root
+
+
+@pytest.fixture
+def damaged(output: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(output, tmp_path / "out"))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_of_every_table(name: str, output: Path) -> None:
+    found = rows(str(output), name, 7)
+    columns = {
+        "documents": "text",
+        "ledger": "verdict",
+        "pairs": "jaccard",
+        "clusters": "cluster_size",
+        "errors": "offset",
+        "tokens": "tokens",
+    }
+    assert all(columns[name] in row for row in found)
+    if name in ("documents", "ledger", "tokens"):  # more than one part
+        assert len(found) == 7
+    assert (len(found) > 0) == (name != "errors")
+
+
+def test_rows_are_those_of_the_file(output: Path) -> None:
+    first = pq.read_table(output / "ledger" / "part-00000.parquet").to_pylist()
+    assert rows(str(output) + "/", "ledger", len(first)) == first
+
+
+def test_all_rows_of_a_table(output: Path) -> None:
+    assert len(rows(str(output), "ledger", 10_000)) == DOCUMENTS
+
+
+def test_no_such_table(output: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        rows(str(output), "docs", 1)
+    assert "documents, ledger, pairs" in raised.value.hint
+
+
+def test_hostile_text_is_shown_as_it_is() -> None:
+    console = Console(file=StringIO(), width=200)
+    print_rows([{"text": "[red]a[/red]\nb [link=x]", "n": 0.123456789}], console, False)
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    assert "[red]a[/red]⏎b [link=x]" in shown
+    assert "0.1235" in shown
+
+
+def test_no_rows_are_said_to_be_none(output: Path) -> None:
+    assert in_process("inspect", output, "errors").out == "no rows\n"
+    assert in_process("inspect", output, "errors", "--json").out == ""
+
+
+def test_json_rows_are_json_lines(output: Path) -> None:
+    ended = in_process("inspect", output, "ledger", "--json", "--limit", "5")
+    assert [json.loads(line) for line in ended.out.splitlines()] == rows(str(output), "ledger", 5)
+
+
+def by_verdict(output: Path, verdict: str, reason: str | None = None) -> dict[str, object]:
+    return next(
+        row
+        for row in rows(str(output), "ledger", 10_000)
+        if row["verdict"] == verdict and (reason is None or row["reason"] == reason)
+    )
+
+
+def test_story_of_a_kept_document(output: Path) -> None:
+    row = by_verdict(output, "kept")
+    (story,) = explanation(str(output), str(row["id"]))
+    assert story["verdict"] == "kept"
+    assert story["n_tokens"] == row["n_tokens"]
+    names = {rule["rule"] for rule in story["rules"]}
+    assert {"gopher_quality.word_count", "gopher_repetition.duplicate_line_fraction"} <= names
+    shown = in_process("explain", output, row["id"])
+    assert f"{row['id']}: kept\n" in shown.out
+    assert f"{row['n_tokens']:,} tokens" in shown.out
+    assert "failed" not in shown.out
+
+
+def test_story_of_a_filtered_document(output: Path) -> None:
+    row = by_verdict(output, "filtered")
+    shown = in_process("explain", output, row["id"])
+    assert f"{row['id']}: filtered by {row['reason']}" in shown.out
+    assert f"threshold {row['threshold']:.4g}" in shown.out
+    assert shown.out.count("failed") == len(row["failed"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reason", ["dedup.exact", "dedup.minhash"])
+def test_story_of_a_duplicate(reason: str, output: Path) -> None:
+    row = by_verdict(output, "duplicate", reason)
+    (story,) = json.loads(in_process("explain", output, row["id"], "--json").out)
+    assert story["duplicate"]["kept_id"] == row["duplicate_of"]
+    assert (story["duplicate"]["jaccard"] == 1.0) == (reason == "dedup.exact")
+    shown = in_process("explain", output, row["id"])
+    assert f"duplicate of {row['duplicate_of']}, Jaccard" in shown.out
+
+
+def test_story_of_nobody(output: Path) -> None:
+    with pytest.raises(UserError) as raised:
+        explanation(str(output), "nobody")
+    assert "nobody" in raised.value.message
+    assert "gristmill inspect" in raised.value.hint
+
+
+@pytest.mark.parametrize("command", [("explain", "d001"), ("verify",)])
+def test_unfinished_output(command: tuple[str, ...], damaged: Path) -> None:
+    (damaged / "manifest.json").unlink()
+    ended = in_process(command[0], damaged, *command[1:])
+    assert ended.code == 2
+    assert "not a finished output" in ended.err
+    assert "the same `gristmill run` goes on" in ended.err
+    assert ended.out == ""
+
+
+def test_verify_says_what_was_checked(output: Path) -> None:
+    ended = in_process("verify", output)
+    assert (ended.code, ended.err) == (0, "")
+    shards = len(json.loads((output / "manifest.json").read_text())["shards"])
+    assert f"{DOCUMENTS} documents, each with one verdict; {shards} shards" in ended.out
+
+
+def flip_a_byte(root: Path) -> str:
+    path = root / "tokens" / "train" / "part-00002.arrow"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    return "tokens/train/part-00002.arrow is not the file that the manifest names"
+
+
+def remove_a_shard(root: Path) -> str:
+    (root / "tokens" / "train" / "part-00001.arrow").unlink()
+    return "tokens/train/part-00001.arrow is missing"
+
+
+def remove_a_ledger_part(root: Path) -> str:
+    (root / "ledger" / "part-00001.parquet").unlink()
+    return "ledger/part-00001.parquet is missing or damaged"
+
+
+def cut_documents(root: Path) -> str:
+    path = root / "documents" / "part-00003.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    return "documents/part-00003.parquet is missing or damaged"
+
+
+def swap_rows(root: Path) -> str:
+    path = root / "ledger" / "part-00002.parquet"
+    table = pq.read_table(path)
+    order = [1, 0, *range(2, len(table))]
+    pq.write_table(table.take(pa.array(order)), path)
+    return "part 2: ledger/ does not speak of the rows of documents/"
+
+
+def lose_a_row_everywhere(root: Path) -> str:
+    for folder in ("documents", "ledger"):
+        path = root / folder / "part-00002.parquet"
+        pq.write_table(pq.read_table(path).slice(1), path)
+    return "but the manifest has"
+
+
+def change_a_verdict(root: Path) -> str:
+    path = root / "ledger" / "part-00000.parquet"
+    table = pq.read_table(path)
+    column = table.schema.get_field_index("verdict")
+    verdicts = ["filtered" if v == "kept" else v for v in table["verdict"].to_pylist()]
+    encoded = pa.array(verdicts).dictionary_encode()
+    pq.write_table(table.set_column(column, "verdict", encoded), path)
+    return "but the manifest has"
+
+
+DAMAGES = (
+    flip_a_byte,
+    remove_a_shard,
+    remove_a_ledger_part,
+    cut_documents,
+    swap_rows,
+    lose_a_row_everywhere,
+    change_a_verdict,
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_verify_finds(damage: Callable[[Path], str], damaged: Path) -> None:
+    said = damage(damaged)
+    ended = in_process("verify", damaged)
+    assert ended.code == 3
+    assert said in ended.err
+    assert ended.out == ""
+    assert "Traceback" not in ended.err
+
+
+def test_verify_finds_everything_at_once(damaged: Path) -> None:
+    said = [damage(damaged) for damage in (flip_a_byte, remove_a_ledger_part, cut_documents)]
+    with pytest.raises(VerificationError) as raised:
+        verify_output(str(damaged))
+    for part in said:
+        assert part in raised.value.message
+
+
+def test_what_verify_advises_mends_the_output(
+    output: Path, damaged: Path, again: Callable[[Path], Ended]
+) -> None:
+    for damage in (flip_a_byte, remove_a_shard, cut_documents, remove_a_ledger_part):
+        damage(damaged)
+    advised = in_process("verify", damaged).err.split("remove these")[1].splitlines()[1:]
+    assert len(advised) >= 4
+    for name in advised:
+        (damaged / name.strip()).unlink()
+    assert again(damaged).code == 0
+    assert in_process("verify", damaged).code == 0
+    assert digests(damaged) == digests(output)
