@@ -156,9 +156,9 @@ def _cut(text: str) -> Iterator[str]:
     while start < len(text):
         end = min(start + LONGEST_PIECE, len(text))
         if end < len(text):
-            # A blank between two other characters starts a piece in GPT-2's pattern.
+            # The last blank before another character starts a piece in GPT-2's pattern.
             place = text.rfind(" ", start + 1, end)
-            while place > start + 1 and (text[place - 1].isspace() or text[place + 1].isspace()):
+            while place > start + 1 and text[place + 1].isspace():
                 place = text.rfind(" ", start + 1, place)
             end = place if place > start + 1 else end
         yield text[start:end]

@@ -273,6 +273,7 @@ def test_the_engine_that_was_checked_is_the_one_that_works(job_of, monkeypatch):
     fast = job_of(ROWS, "raw", SMALL, out="fast")
     run_stages(fast)
     monkeypatch.setattr(tokens.Encoder, "check", lambda self, texts: False)
+    monkeypatch.setattr(tokens.Encoder, "_quick", lambda self, text: pytest.fail("used"))
     slow = job_of(ROWS, "raw", SMALL, out="slow")
     run_stages(slow)
     engines = [
