@@ -18,10 +18,10 @@ $(READY): pyproject.toml requirements/lock.txt requirements/language-model.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Gristmill needs Python 3.11 or newer; name one: make setup PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/lock.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r requirements/language-model.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install -qq --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/lock.txt
+	$(BIN)/pip install -qq --disable-pip-version-check --only-binary :all: torch==2.13.0
+	$(BIN)/pip install -qq --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r requirements/language-model.txt
+	$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup

@@ -20,7 +20,11 @@ from pipeline.errors import UserError
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 END = "<|endoftext|>"
 SPECIAL = [END, "<|email|>", "<|ip|>"]
-SAMPLE = [prose(seed) for seed in range(20)] + ["naïve Ünïcode 漢字 😀 don't 12345 ...!?\n\n\t x"]
+SAMPLE = [
+    *(prose(seed) for seed in range(20)),
+    "if x:\n    one\n\n\n        two  three   four    five\n \n  \n" * 9,
+    "naïve Ünïcode 漢字 😀 don't 12345 ...!?\n\n\t x",
+]
 
 
 @pytest.fixture(scope="module")
