@@ -6,8 +6,9 @@ Results go to stdout, all else to stderr. Everything heavy is imported inside a 
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -253,9 +254,6 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         _print_error(error.message, error.hint)
-        if isinstance(error, Interrupted):
-            sys.stdout.flush()
-            os._exit(error.exit_code)  # at once: a thread may still be deep in compiled code
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:
@@ -282,5 +280,25 @@ def _place(error: BaseException) -> str:
     return f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "?"
 
 
+def console() -> None:
+    """Runs the command line and ends the process without waiting for threads.
+
+    Threads of Beam and gRPC can still be in compiled code, where the end of Python aborts them, and
+    with them a process whose work is done.
+    """
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # with --debug
+        traceback.print_exc()
+        code = 1
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code or 0)
+
+
 if __name__ == "__main__":
-    main()
+    console()

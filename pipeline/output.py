@@ -171,8 +171,7 @@ class Job:
         ]
         if stage == "mill":
             return digest([mill, self.splits[part].to_dict()])
-        over_kept = settings["dedup"] and settings["dedup"]["over"] == "kept"
-        match = [mill, self.plan, settings["dedup"], settings["filters"] if over_kept else None]
+        match = [mill, self.plan, settings["dedup"], settings["filters"]]
         verdicts = [match, settings["filters"], settings["seed"], settings["tokens"]["validation"]]
         tokenizer = [verdicts, settings["tokenizer"], self.given_tokenizer]
         chain = {

@@ -94,9 +94,6 @@ class Dedup(Section):
 
     exact: bool = Field(default=True, description="drop texts equal up to white space")
     minhash: MinHash | None = Field(default=MinHash(), description="null: no near-duplicates")
-    over: Literal["kept", "all"] = Field(
-        default="kept", description="match kept documents only, or filtered ones too"
-    )
 
 
 class Tokenizer(Section):

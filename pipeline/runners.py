@@ -34,7 +34,9 @@ def execute(build: Callable[[Any], None], runner: str, workers: int, arguments: 
         UserError: a worker failed in a way that the user can mend.
         UsageError: the runner's extra is not installed, or Beam refuses an option.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if workers > 1 else "true")
+    # Training the tokenizer is one step, which has all cores. Worker processes are started, not
+    # forked, so that nothing can hang.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     silence()
     import apache_beam as beam
 

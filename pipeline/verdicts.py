@@ -112,14 +112,12 @@ def error_ids(job: Job, part: int) -> pa.Array:
 
 
 def matchable(job: Job, part: int) -> NDArray[np.bool_]:
-    """Returns bool[n]: which documents of a part the recipe wants to match with others."""
-    assert job.recipe.dedup is not None
+    """Returns bool[n]: which documents of a part are matched with others: those no rule drops."""
     errors = error_ids(job, part)
     eligible = [np.empty(0, bool)]
     for batch, judgement in judged_batches(job, part):
         readable = ~_is_in(batch["id"], errors)
-        over_all = job.recipe.dedup.over == "all"
-        eligible.append(readable if over_all else readable & judgement.passed)
+        eligible.append(readable & judgement.passed)
     return np.concatenate(eligible)
 
 

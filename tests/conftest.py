@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# Kernels compile at their first call and machines are shared: a time limit would fail by chance.
+settings.register_profile("gristmill", deadline=None)
+settings.load_profile("gristmill")
 
 CONFIG = Path(__file__).resolve().parents[1] / "pipelines.yaml"
 

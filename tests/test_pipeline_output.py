@@ -78,7 +78,6 @@ def test_a_part_is_committed_under_its_fingerprint_only(tmp_path):
         ("filters.gopher_quality.word_count.minimum=3", list(STAGES[1:])),
         ("filters.gopher_quality.word_count=null", list(STAGES[1:])),
         ("dedup.minhash.threshold=0.7", list(STAGES[1:])),
-        ("dedup.over=all", list(STAGES[1:])),
         ("dedup.minhash.bands=10", list(STAGES)),
         ("dedup.minhash.seed=2", list(STAGES)),
         ("dedup.minhash=null", list(STAGES)),
@@ -94,12 +93,6 @@ def test_a_part_is_committed_under_its_fingerprint_only(tmp_path):
 )
 def test_a_setting_changes_the_fingerprints_of_the_stages_that_it_touches(job, setting, expected):
     assert changed_stages(job, with_settings(job, setting)) == expected
-
-
-def test_a_threshold_does_not_touch_matching_when_all_documents_are_matched(job):
-    over_all = with_settings(job, "dedup.over=all")
-    stricter = with_settings(job, "dedup.over=all", "filters.gopher_quality.word_count.minimum=3")
-    assert changed_stages(over_all, stricter) == ["bin", "tokenizer", "tokenize"]
 
 
 def test_the_order_of_filters_is_part_of_every_fingerprint(job):

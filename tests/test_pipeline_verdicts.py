@@ -306,9 +306,9 @@ def test_what_is_matched(job_of):
     kept = job_of(rows, "gopher", off, out="kept")
     run_stages(kept, until="mill")
     assert matchable(kept, 0).tolist() == [True, False, False, False]
-    over_all = job_of(rows, "gopher", [*off, "dedup.over=all"], out="all")
-    run_stages(over_all, until="mill")
-    assert matchable(over_all, 0).tolist() == [True, False, True, True]
+    raw = job_of(rows, "raw", ["dedup={}"], out="all")
+    run_stages(raw, until="mill")
+    assert matchable(raw, 0).tolist() == [True, False, True, True]
 
 
 def test_two_documents_of_one_id_share_a_partition(job_of):
