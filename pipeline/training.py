@@ -50,9 +50,9 @@ def train(output: Path, run: Path, config: TrainingConfig, console: Console) -> 
         UserError: the output or the run directory cannot be used.
         KeyboardInterrupt: after Ctrl-C, when a checkpoint is written.
     """
-    # Idle threads sleep instead of spinning: where others use the cores too, spinning costs
-    # more than it saves. Read once, when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Threads that wait spin for microseconds, not milliseconds: as fast on idle cores, and a
+    # quarter faster where others use the cores too. Read once, when torch is imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     from model.train import train as pretrain
 
     with user_errors():
