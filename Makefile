@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint lock reference clean
 
 help:
 	@echo "make demo   mill the embedded corpus, train a small decoder, write the report"
 	@echo "make test   run the tests"
 	@echo "make setup  prepare .venv only"
 	@echo "make lint   ruff and mypy"
+	@echo "make reference  write docs/reference.md from the code"
 	@echo "make lock   resolve the dependencies anew"
 
 setup: $(READY)
@@ -34,6 +35,9 @@ lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+reference: setup
+	$(BIN)/python docs/make_reference.py
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \

@@ -1,0 +1,108 @@
+"""Writes docs/reference.md from the code: `make reference`. A test holds the two equal."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from filters.registry import FILTERS
+from pipeline.recipe import Recipe
+from pipeline.sources.records import ERRORS
+
+PAGE = Path(__file__).with_name("reference.md")
+
+
+def reference() -> str:
+    """Returns the page: recipe keys, filters and error classes."""
+    return "\n".join(
+        [
+            "# Reference",
+            "",
+            "Made from the code by `make reference`; do not edit.",
+            "",
+            "## Recipe keys",
+            "",
+            "Every key can be set in pipelines.yaml and by `-s key=value`.",
+            "",
+            "| key | default | meaning |",
+            "|---|---|---|",
+            *_keys(Recipe, ""),
+            "",
+            "## Filters",
+            "",
+            "A filter is on when the recipe names it: `filters: {gopher_quality: {}}`. A rule's",
+            "bounds are `filters.FILTER.SIGNAL.minimum` and `.maximum`; `null` in place of the",
+            "bounds turns the rule off. All signals are computed and stored, whatever the rules.",
+            "",
+            *_filters(),
+            "## Error classes",
+            "",
+            "What `errors/` and the report call a record that gave no document.",
+            "",
+            "| class | meaning and remedy |",
+            "|---|---|",
+            *(f"| `{name}` | {meaning} |" for name, meaning in ERRORS.items()),
+            "| `failed_…` | A filter raised the exception that is named; please report it. |",
+            "",
+        ]
+    )
+
+
+def _keys(model: type[BaseModel], prefix: str) -> list[str]:
+    rows = []
+    for name, field in model.model_fields.items():
+        if name == "filters":
+            continue
+        nested = _model(field.annotation)
+        if nested:
+            rows += _keys(nested, f"{prefix}{name}.")
+        else:
+            rows.append(f"| `{prefix}{name}` | `{_plain(field.default)}` | {field.description} |")
+    return rows
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    for part in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
+
+
+def _plain(value: Any) -> str:
+    if value is None or value is PydanticUndefined:
+        return "null"
+    if value == "":
+        return '""'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple | set | frozenset):
+        return f"[{', '.join(sorted(value) if isinstance(value, set | frozenset) else value)}]"
+    return str(value).replace("|", r"\|")
+
+
+def _filters() -> list[str]:
+    lines = []
+    for name, module in FILTERS.items():
+        lines += [f"### {name}", "", (module.__doc__ or "").splitlines()[0], ""]
+        lines += [f"Source: {module.SOURCE}.", ""]
+        settings = [
+            f"`filters.{name}.{field.name}` (`{_plain(field.default)}`)"
+            for field in dataclasses.fields(module.Parameters)
+        ]
+        if settings:
+            lines += [f"Settings beside the rules, with defaults: {', '.join(settings)}.", ""]
+        lines += ["| signal | keeps from | to | unit | what it measures |", "|---|---|---|---|---|"]
+        for rule in module.RULES:
+            low, high = (
+                "" if bound is None else f"{bound:g}{' (excluded)' if rule.strict else ''}"
+                for bound in (rule.minimum, rule.maximum)
+            )
+            lines.append(f"| `{rule.signal}` | {low} | {high} | {rule.unit} | {rule.description} |")
+        lines.append("")
+    return lines
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference(), encoding="utf-8")
