@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from hypothesis import settings
 # Kernels compile at their first call and machines are shared: a time limit would fail by chance.
 settings.register_profile("gristmill", deadline=None)
 settings.load_profile("gristmill")
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and all their children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONFIG = Path(__file__).resolve().parents[1] / "pipelines.yaml"
 
