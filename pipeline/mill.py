@@ -112,7 +112,7 @@ def _measurer(recipe_json: str) -> Callable[[Record, str], Row]:
         signals = {name: compute(document, settings) for name, compute, settings in filters}
         redacted, counts = redact(text, types)
         row = Row(
-            id=valid_unicode(record.id or "") or _digest(file, record.place, text),
+            id=valid_unicode(record.id or "") or _digest(file, record.place, redacted),
             source=_source(record, types),
             text=redacted,
             url=valid_unicode(record.url) if record.url else None,
@@ -125,7 +125,7 @@ def _measurer(recipe_json: str) -> Callable[[Record, str], Row]:
         # An id, a URL and a source are data of the document, too.
         found = Counter(counts)
         if redact(row.id, types)[1]:
-            row.id = _digest(file, record.place, text)
+            row.id = _digest(file, record.place, redacted)
         if row.url:
             row.url, in_url = redact(row.url, types)
             found.update(in_url)
@@ -149,7 +149,7 @@ def _source(record: Record, types: tuple[str, ...]) -> str:
 
 
 def _digest(*fields: str) -> str:
-    """Names a record by its place and content."""
+    """Names a record by its place and its redacted content, from which nothing can be guessed."""
     hashed = hashlib.blake2b(digest_size=16)
     for value in fields:
         data = value.encode()
