@@ -149,7 +149,7 @@ def _source(record: Record, types: tuple[str, ...]) -> str:
 
 
 def _digest(*fields: str) -> str:
-    """Names a record by its place and its redacted content, from which nothing can be guessed."""
+    """Names a record by its place and its redacted content, never the raw text."""
     hashed = hashlib.blake2b(digest_size=16)
     for value in fields:
         data = value.encode()
