@@ -121,7 +121,7 @@ def read_corpus(
 
 
 def _add(corpus: Corpus, file: BinaryIO, text: str, seed: int) -> None:
-    text, _ = redact(valid_unicode(text))
+    text = redact(valid_unicode(text)).text
     words, digest = _words(text), exact_digest(text)
     if not words:
         corpus.counts["empty"] += 1

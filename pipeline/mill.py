@@ -22,7 +22,7 @@ from dedup.shingles import exact_digest, shingle_hashes
 from filters.document import Document
 from filters.errors import FilterUnavailable
 from filters.loaders import loader
-from filters.redaction import redact
+from filters.redaction import Options, redact
 from pipeline import storage
 from pipeline.documents import (
     Row,
@@ -108,7 +108,7 @@ def measured(
 def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[[Record, str], Row]:
     """Prepares all that is the same for every document, once in each process."""
     recipe = Recipe.model_validate_json(recipe_json)
-    types = tuple(recipe.redaction.types) if recipe.redaction else ()
+    options = Options(types=tuple(recipe.redaction.types) if recipe.redaction else ())
     minhash = recipe.dedup.minhash if recipe.dedup else None
     hashing = permutations(minhash.bands * minhash.rows, minhash.seed) if minhash else None
     try:
@@ -118,46 +118,47 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
 
     def measure(record: Record, file: str) -> Row:
         text = valid_unicode(record.text)
-        redacted, counts = redact(text, types)
+        redaction = redact(text, options)
         identifier = valid_unicode(record.id or "")
         # An id, a URL and a source are data of the document, too.
-        if not identifier or redact(identifier, types)[1]:
-            identifier = _digest(file, record.place, redacted)
+        if not identifier or redact(identifier, options).spans:
+            identifier = _digest(file, record.place, redaction.text)
         url = valid_unicode(record.url) if record.url else None
         measured = chain.measure(Document(text, url, recipe.words, identifier))
         if measured.text is not text:  # a filter rewrote it
-            redacted, counts = redact(measured.text, types)
+            redaction = redact(measured.text, options)
         row = Row(
             id=identifier,
-            source=_source(record, types),
-            text=redacted,
-            n_bytes=len(redacted.encode()),
+            source=_source(record, options),
+            text=redaction.text,
+            n_bytes=len(redaction.text.encode()),
             signals=measured.signals,
             language=measured.language,
             language_score=measured.language_score,
             place=record.place,
         )
-        found = Counter(counts)
+        found = Counter(redaction.counts)
         if url:
-            row.url, in_url = redact(url, types)
-            found.update(in_url)
+            in_url = redact(url, options)
+            row.url = in_url.text
+            found.update(in_url.counts)
         row.redactions = dict(sorted(found.items()))
         if recipe.dedup:
-            row.digest = exact_digest(redacted)
+            row.digest = exact_digest(redaction.text)
         if minhash and hashing is not None:
-            shingles = shingle_hashes(redacted, minhash.shingle)
+            shingles = shingle_hashes(redaction.text, minhash.shingle)
             row.signature = signature(shingles, hashing) if len(shingles) else None
         return row
 
     return measure
 
 
-def _source(record: Record, types: tuple[str, ...]) -> str:
+def _source(record: Record, options: Options) -> str:
     """Names a record's source, redacted unless it is the file's own name."""
     name = stem(record.file)
     if not record.source or record.source == name:
         return name
-    return redact(valid_unicode(record.source), types)[0]
+    return redact(valid_unicode(record.source), options).text
 
 
 def _digest(*fields: str) -> str:

@@ -1,0 +1,48 @@
+"""What is looked for."""
+
+from dataclasses import dataclass
+
+DEFAULT_REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "NL", "AU")
+"""Where a phone number written without a country code may be from.
+
+The countries of the six Western languages most frequent on the web, in two of which English is
+written; US stands for all of +1, so Canada too. Each region more costs precision and time, and a
+number with its country code is found for any country.
+"""
+
+TYPES = (
+    "credential",
+    "email",
+    "iban",
+    "card",
+    "ssn",
+    "national_id",
+    "mac",
+    "ip",
+    "coordinates",
+    "phone",
+)
+"""The types in the order in which they claim text: where hits overlap, the earlier type wins."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is looked for.
+
+    Attributes:
+        types: Some of `TYPES`.
+        regions: Where a phone number without country code may be from (ISO 3166 codes).
+        spelled_out_emails: Whether `name [at] domain` is an e-mail address, too.
+        private_addresses: Whether IP addresses that are not global are found, too, such as
+            192.168.0.1 and ::1.
+    """
+
+    types: tuple[str, ...] = TYPES
+    regions: tuple[str, ...] = DEFAULT_REGIONS
+    spelled_out_emails: bool = False
+    private_addresses: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.types).difference(TYPES))
+        if unknown:
+            raise ValueError(f"no detector for {unknown}; there are: {', '.join(TYPES)}")
