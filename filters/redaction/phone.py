@@ -15,6 +15,7 @@ _BEFORE_PHONE = compiled(r"(?:[0-9A-Za-z_.=/@#$%&+-]|[0-9]:|\x{A3}|\x{20AC})\z")
 _AFTER_PHONE = compiled(r"[0-9A-Za-z_@%]|[.\-/)][0-9]")
 _DATE = compiled(r"\(?[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}\b")
 _NORTH_AMERICAN = compiled(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")
+_STAND_IN = b"+1-202-555-01"  # what redaction itself may have written begins so
 _ANNOUNCED = compiled(
     r"(?i)\b(?:phones?|telephones?|tel|telefone?|telefono|tel\x{E9}fono|t\x{E9}l\x{E9}phone|"
     r"t\x{E9}l|telefoon|mobile|mobil|m\x{F3}vil|portable|cell|cellphone|cellulare|handy|fax|"
@@ -76,6 +77,8 @@ def _phone_end(data: bytes, start: int, end: int, regions: tuple[str, ...]) -> i
             return None
         if not _AFTER_PHONE.match(data[end : end + 4]):
             if not announced and _DECIMAL.fullmatch(data[start:end]):
+                return None
+            if end - start == len(_STAND_IN) + 2 and data.startswith(_STAND_IN, start):
                 return None
             candidate = data[start:end].decode()
             for region in (None,) if international else regions:
