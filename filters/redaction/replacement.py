@@ -9,6 +9,9 @@ from filters.redaction.options import Options
 from filters.redaction.spans import Span
 from filters.redaction.strategies import Replacement, tags
 
+_EXACT_ROUNDS = 8
+_WIDENING = 8  # so that a text of a million characters is done within 15 rounds
+
 
 class Redaction(NamedTuple):
     """A redacted text.
@@ -35,7 +38,9 @@ def redact(
     """Replaces personal data.
 
     Looks again at what it wrote until nothing is found, since a replaced neighbour can bring a
-    hit to light; so redacting twice changes nothing more.
+    hit to light; so redacting twice changes nothing more. A text can be made such that each
+    replacement brings just one more to light, so after some rounds hits take in their
+    surroundings, more in each round.
 
     Args:
         text: The text.
@@ -43,12 +48,27 @@ def redact(
         replacement: What is put in its place.
     """
     spans = find(text, options)
-    redacted, covered = text, 0
-    while spans and (size := sum(span.end - span.start for span in spans)) > covered:
-        covered = size
+    redacted, rounds, reached = text, 0, (0, 0)
+    while (progress := _progress(spans)) > reached:
+        reached, rounds = progress, rounds + 1
         redacted, places = _replaced(text, spans, replacement)
-        spans = _merged(spans, _as_given(find(redacted, options), spans, places))
+        more = _as_given(find(redacted, options), spans, places)
+        spans = _merged(spans, _widened(more, rounds, len(text)))
     return Redaction(redacted, spans)
+
+
+def _progress(spans: list[Span]) -> tuple[int, int]:
+    """Returns what grows from round to round: characters in spans, then fewer spans."""
+    return sum(span.end - span.start for span in spans), -len(spans)
+
+
+def _widened(spans: list[Span], rounds: int, size: int) -> list[Span]:
+    if rounds < _EXACT_ROUNDS:
+        return spans
+    margin = _WIDENING ** (rounds - _EXACT_ROUNDS + 1)
+    return [
+        Span(max(0, span.start - margin), min(size, span.end + margin), span.type) for span in spans
+    ]
 
 
 def _replaced(
@@ -85,10 +105,12 @@ def _as_given(found: list[Span], spans: list[Span], places: list[tuple[int, int]
 
 
 def _merged(spans: list[Span], more: list[Span]) -> list[Span]:
-    """Returns all spans; one of the latter takes in those of the former that it overlaps."""
-    apart = [
-        span
-        for span in spans
-        if not any(hit.start < span.end and span.start < hit.end for hit in more)
-    ]
-    return sorted(apart + more)
+    """Returns all spans; those that overlap become one, of the first one's type."""
+    merged: list[Span] = []
+    for start, end, name in sorted(more + spans, key=lambda span: span.start):  # a stable sort
+        if merged and start < merged[-1].end:
+            last = merged[-1]
+            merged[-1] = Span(last.start, max(last.end, end), last.type)
+        else:
+            merged.append(Span(start, end, name))
+    return merged
