@@ -31,6 +31,7 @@ _PRIVATE_KEY = b"-----BEGIN"
 _SPACE, _QUOTE, _PERCENT, _AT_SIGN, _COLON, _DOT, _PLUS, _BRACKET = b' "%@:.+('
 
 Bytes = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
 
 
 def windows(data: bytes) -> tuple[dict[str, list[tuple[int, int]]], bool]:
@@ -38,7 +39,7 @@ def windows(data: bytes) -> tuple[dict[str, list[tuple[int, int]]], bool]:
 
     Windows of a kind are in order.
     """
-    found, other_digits = _scan(np.frombuffer(data, np.uint8), _classes())
+    found, other_digits = _scan(np.frombuffer(data, np.uint8), _classes(), _decimals())
     by_kind: dict[str, list[tuple[int, int]]] = {kind: [] for kind in KINDS}
     for kind, first, last in found.tolist():
         by_kind[KINDS[kind]].append((first, last))
@@ -60,8 +61,15 @@ def _classes() -> Bytes:
     table[list(b"-_")] = _IN_TOKEN
     table[list(b" ().-/+")] |= _SEPARATOR
     table[list(b":.@%")] |= _TRIGGER
-    table[[0xD9, 0xDB, 0xE0, 0xEF]] |= _TRIGGER  # digits of other scripts may begin
+    leads = {chr(code).encode()[0] for code in np.flatnonzero(_decimals())}
+    table[list(leads)] |= _TRIGGER
     return table
+
+
+@cache
+def _decimals() -> Flags:
+    """Returns which characters beyond ASCII are decimal digits; Unicode has none further up."""
+    return np.array([code > 0x7F and chr(code).isdecimal() for code in range(0x20000)])
 
 
 @numba.njit(cache=True)
@@ -151,17 +159,16 @@ def _code(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, int
 
 
 @numba.njit(cache=True)
-def _other_digit(data: Bytes, i: int) -> bool:
-    """Returns whether a decimal digit of a script other than Latin may begin at i."""
+def _other_digit(data: Bytes, i: int, decimals: Flags) -> bool:
+    """Returns whether the character of several bytes at i is a decimal digit."""
     lead = data[i]
-    second = data[i + 1] if i + 1 < len(data) else 0
-    third = data[i + 2] if i + 2 < len(data) else 0
-    return bool(
-        (lead == 0xD9 and 0xA0 <= second <= 0xA9)
-        or (lead == 0xDB and 0xB0 <= second <= 0xB9)
-        or (lead == 0xEF and second == 0xBC and 0x90 <= third <= 0x99)
-        or (lead == 0xE0 and 0xA5 <= second <= 0xBC and third >= 0xA6)
-    )
+    more = 3 if lead >= 0xF0 else 2 if lead >= 0xE0 else 1
+    if i + more >= len(data):
+        return False
+    code = np.int64(lead & (0x3F >> more))
+    for j in range(i + 1, i + 1 + more):
+        code = code << 6 | data[j] & 0x3F
+    return bool(code < len(decimals) and decimals[code])
 
 
 @numba.njit(cache=True)
@@ -218,7 +225,7 @@ def _token(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, bo
 
 
 @numba.njit(cache=True)
-def _scan(data: Bytes, classes: Bytes) -> tuple[NDArray[np.int64], bool]:
+def _scan(data: Bytes, classes: Bytes, decimals: Flags) -> tuple[NDArray[np.int64], bool]:
     size = len(data)
     found = np.empty((64, 3), np.int64)
     count = 0
@@ -269,7 +276,7 @@ def _scan(data: Bytes, classes: Bytes) -> tuple[NDArray[np.int64], bool]:
                 found[count] = _AT, start, at_end
                 count += 1
         elif not other_digits:
-            other_digits = _other_digit(data, i)
+            other_digits = _other_digit(data, i, decimals)
     return found[:count], other_digits
 
 
