@@ -37,7 +37,7 @@ from pipeline.classifier_examples import (
     write_examples,
 )
 from pipeline.classifier_page import RECIPE, render
-from pipeline.errors import UsageError, UserError
+from pipeline.errors import UsageError, UserError, without_user_info
 from pipeline.output import Output
 from pipeline.recipe import Section, Source, digest
 from pipeline.settings import parse_overrides, validate
@@ -266,7 +266,7 @@ def _provenance(
         "versions": {name: version(name) for name in ("gristmill", "fasttext-community", "numpy")},
         "classes": {
             corpus.name: {
-                "inputs": training.inputs[corpus.name],
+                "inputs": without_user_info(training.inputs[corpus.name]),
                 **{count: corpus.counts[count] for count in COUNTS},
             }
             for corpus in corpora

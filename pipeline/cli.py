@@ -6,7 +6,6 @@ Results go to stdout, all else to stderr. Everything heavy is imported inside a 
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pipeline.errors import Interrupted, UserError
+from pipeline.errors import InternalError, Interrupted, UserError, place_of, trace
 
 app = typer.Typer(
     name="gristmill",
@@ -314,14 +313,15 @@ def main(arguments: list[str] | None = None) -> None:
         app(words)
     except UserError as error:
         if debug:
-            raise
+            sys.stderr.write(trace(error))
         _print_error(error.message, error.hint)
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:
-            raise
+            sys.stderr.write(trace(error))
+        name = error.name if isinstance(error, InternalError) else type(error).__name__
         _print_error(
-            f"internal error: {type(error).__name__} in {_place(error)}",
+            f"internal error: {name} in {place_of(error)}",
             "Run again with --debug for the traceback, and please report it.",
         )
         sys.exit(1)
@@ -332,14 +332,6 @@ def _print_error(message: str, hint: str = "") -> None:
     err.print(message, markup=False, highlight=False)
     if hint:
         err.print(hint, markup=False, highlight=False)
-
-
-def _place(error: BaseException) -> str:
-    """Returns the module and line where an exception was raised; its message may hold text."""
-    trace: Any = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "?"
 
 
 def console() -> None:
@@ -353,8 +345,8 @@ def console() -> None:
         main()
     except SystemExit as end:
         code = end.code
-    except BaseException:  # with --debug
-        traceback.print_exc()
+    except BaseException as error:
+        sys.stderr.write(trace(error))
         code = 1
     with suppress(BrokenPipeError):
         sys.stdout.flush()

@@ -11,7 +11,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsList
 
 from pipeline.cutoffs import find_cutoffs
-from pipeline.errors import UserError, WorkerError
+from pipeline.errors import WorkerError
 from pipeline.match import (
     PAIR_PACKS,
     distinct_pairs,
@@ -30,7 +30,7 @@ from pipeline.verdicts import bin_documents
 
 
 class Call(beam.DoFn):
-    """Calls a function on each element, and lets its UserError reach the user on any runner.
+    """Calls a function on each element, and lets its errors reach the user on any runner.
 
     Args:
         function: Takes the job, the element, and what it waits for; returns the result, or
@@ -49,7 +49,7 @@ class Call(beam.DoFn):
         try:
             results = self.function(self.job, element, *waited_for)
             yield from results if self.many else (results,)
-        except UserError as error:
+        except Exception as error:  # runners log messages, which may hold text
             raise WorkerError(error) from None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -39,11 +40,13 @@ from pipeline.recipe import Recipe
 from pipeline.resources import local_files
 from pipeline.sources.fields import valid_unicode
 from pipeline.sources.formats import stem
+from pipeline.sources.plan import with_user_info
 from pipeline.sources.read import read
 from pipeline.sources.records import Record, Split, Unreadable
 
 BATCH_ROWS = 2_000
 BATCH_BYTES = 8 * 2**20
+ENCODINGS = 3  # of a URL within a URL within a URL
 NO_FILES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -60,7 +63,7 @@ def mill(job: Job, part: int) -> dict[str, Any]:
     done = job.output.committed("mill", part, fingerprint)
     if done:
         return done
-    split = job.splits[part]
+    split = with_user_info(job.splits[part], job.recipe.source.inputs)
     read_count = Count()
     summary = _write(job, part, measured(split, job.recipe, read_count, local_files(job)))
     summary["records"] = read_count.records
@@ -87,11 +90,12 @@ def measured(
         files: The local file for each path or URL that a filter of the recipe names.
     """
     measure = _measurer(recipe.model_dump_json(), tuple(files.items()))
+    options = redaction_options(recipe)
     for record in read(split, recipe.source.options()):
         count.records += 1
         file = record.file.rsplit("/", 1)[-1]
         if isinstance(record, Unreadable):
-            yield _unreadable(record, record.error)
+            yield _unreadable(record, record.error, options)
             continue
         try:
             yield measure(record, file)
@@ -100,7 +104,12 @@ def measured(
         except FilterUnavailable as error:
             raise UserError(str(error)) from None
         except Exception as error:  # the message may hold text; the class cannot
-            yield _unreadable(record, f"failed_{type(error).__name__}")
+            yield _unreadable(record, f"failed_{type(error).__name__}", options)
+
+
+def redaction_options(recipe: Recipe) -> Options:
+    """Returns what the redaction of a recipe looks for."""
+    return Options(types=tuple(recipe.redaction.types) if recipe.redaction else ())
 
 
 @loader  # it has prepared the filters, which checks the files
@@ -108,7 +117,7 @@ def measured(
 def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[[Record, str], Row]:
     """Prepares all that is the same for every document, once in each process."""
     recipe = Recipe.model_validate_json(recipe_json)
-    options = Options(types=tuple(recipe.redaction.types) if recipe.redaction else ())
+    options = redaction_options(recipe)
     minhash = recipe.dedup.minhash if recipe.dedup else None
     hashing = permutations(minhash.bands * minhash.rows, minhash.seed) if minhash else None
     try:
@@ -120,16 +129,19 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
         text = valid_unicode(record.text)
         redaction = redact(text, options)
         identifier = valid_unicode(record.id or "")
-        # An id, a URL and a source are data of the document, too.
+        # An id, a URL, a source and a file's name are data of the document, too.
         if not identifier or redact(identifier, options).spans:
             identifier = _digest(file, record.place, redaction.text)
         url = valid_unicode(record.url) if record.url else None
         measured = chain.measure(Document(text, url, recipe.words, identifier))
         if measured.text is not text:  # a filter rewrote it
             redaction = redact(measured.text, options)
+        for signals in measured.signals.values():
+            if isinstance(named := signals.get("evidence"), str):  # an entry of a user's list
+                signals["evidence"] = redact(named, options).text
         row = Row(
             id=identifier,
-            source=_source(record, options),
+            source=redact(valid_unicode(record.source or stem(record.file)), options).text,
             text=redaction.text,
             n_bytes=len(redaction.text.encode()),
             signals=measured.signals,
@@ -139,9 +151,8 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
         )
         found = Counter(redaction.counts)
         if url:
-            in_url = redact(url, options)
-            row.url = in_url.text
-            found.update(in_url.counts)
+            row.url, in_url = _redacted_url(url, options)
+            found.update(in_url)
         row.redactions = dict(sorted(found.items()))
         if recipe.dedup:
             row.digest = exact_digest(redaction.text)
@@ -153,12 +164,23 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
     return measure
 
 
-def _source(record: Record, options: Options) -> str:
-    """Names a record's source, redacted unless it is the file's own name."""
-    name = stem(record.file)
-    if not record.source or record.source == name:
-        return name
-    return redact(valid_unicode(record.source), options).text
+def _redacted_url(url: str, options: Options) -> tuple[str, Counter[str]]:
+    """Returns a URL without personal data, also percent-encoded, and how many hits there were.
+
+    Only a URL in which something encoded was found is decoded.
+    """
+    redaction = redact(url, options)
+    redacted = decoded = redaction.text
+    counts = Counter(redaction.counts)
+    for _ in range(ENCODINGS):
+        if "%" not in decoded:
+            break
+        redaction = redact(valid_unicode(unquote(decoded)), options)
+        decoded = redaction.text
+        if redaction.spans:
+            redacted = decoded
+            counts.update(redaction.counts)
+    return redacted, counts
 
 
 def _digest(*fields: str) -> str:
@@ -170,8 +192,9 @@ def _digest(*fields: str) -> str:
     return hashed.hexdigest()
 
 
-def _unreadable(record: Record | Unreadable, error: str) -> Row:
-    name, source = record.file.rsplit("/", 1)[-1], stem(record.file)
+def _unreadable(record: Record | Unreadable, error: str, options: Options) -> Row:
+    # Not the record's own source, at which redaction may have failed.
+    name, source = record.file.rsplit("/", 1)[-1], redact(stem(record.file), options).text
     return Row(id=_digest(name, record.place), source=source, place=record.place, error=error)
 
 

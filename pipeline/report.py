@@ -14,10 +14,13 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from filters.redaction import redact
 from filters.rules import Rule
 from pipeline import storage
 from pipeline.accounts import Accounts, Tally
+from pipeline.errors import without_user_info
 from pipeline.match import BAND_PACKS
+from pipeline.mill import redaction_options
 from pipeline.output import Job
 from pipeline.report_page import render
 from pipeline.verdicts import VERDICTS, judged_batches, known_cutoffs, rules_of
@@ -63,7 +66,7 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
             "parts": job.n_parts,
             "input_bytes": sum(split.size for split in job.splits),
         },
-        "recipe": job.recipe.model_dump(mode="json"),
+        "recipe": without_user_info(job.recipe.model_dump(mode="json")),
         "recipe_hash": job.recipe.hash,
         "documents": {
             "read": accounts.read,
@@ -303,7 +306,7 @@ class _Samples:
 
 def _excerpts(job: Job, part: int, rows: list[int]) -> dict[int, dict[str, Any]]:
     with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
-        file = pq.ParquetFile(source)
+        file, options = pq.ParquetFile(source), redaction_options(job.recipe)
         start, found = 0, {}
         for group in range(file.num_row_groups):
             count = file.metadata.row_group(group).num_rows
@@ -313,7 +316,9 @@ def _excerpts(job: Job, part: int, rows: list[int]) -> dict[int, dict[str, Any]]
                 for row in inside:
                     entry = {name: table[name][row - start].as_py() for name in table.column_names}
                     text = entry.pop("text")
-                    found[row] = {**entry, "excerpt": text[:EXCERPT], "characters": len(text)}
+                    # The beginning of a long number can be a number of another kind.
+                    excerpt = redact(text[:EXCERPT], options).text
+                    found[row] = {**entry, "excerpt": excerpt, "characters": len(text)}
             start += count
     return found
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from filters.loaders import forget
 from pipeline import storage
-from pipeline.errors import UserError
+from pipeline.errors import UserError, without_user_info
 from pipeline.output import Job
 
 _BLOCK = 2**20
@@ -115,7 +115,9 @@ def _fetched(url: str) -> str:
             return sha256
     with storage.open_binary(url) as file:
         sha256 = _keep(file, cache_folder() / "incoming")
-    storage.write_bytes(str(note), json.dumps({"url": url, "sha256": sha256}).encode())
+    storage.write_bytes(
+        str(note), json.dumps({"url": without_user_info(url), "sha256": sha256}).encode()
+    )
     return sha256
 
 

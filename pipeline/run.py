@@ -18,7 +18,7 @@ from filters.errors import FilterUnavailable
 from filters.language import model_path
 from pipeline import resources, storage
 from pipeline.accounts import Accounts, take_accounts
-from pipeline.errors import UsageError, UserError
+from pipeline.errors import UsageError, UserError, without_user_info
 from pipeline.output import (
     FORMAT_VERSION,
     Job,
@@ -79,7 +79,10 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         from pipeline.bpe import Encoder, definition_of
 
         Encoder(definition_of(tokenizer), recipe.tokenizer.end_of_document)
-    splits = [split.to_dict() for split in plan(recipe.source.options(), recipe.source.inputs)]
+    splits = [
+        without_user_info(split.to_dict())
+        for split in plan(recipe.source.options(), recipe.source.inputs)
+    ]
     root = root if "://" in root else str(Path(root).resolve())
     job = Job(
         output=Output(root.rstrip("/")),
@@ -124,7 +127,7 @@ def _claim(output: Output, name: str, recipe: Recipe) -> None:
 def _absolute(name: str) -> str:
     """Returns an input's name such that it means the same in every working directory."""
     if name == "environment" or name.startswith("hf:") or not storage.is_local(name):
-        return name
+        return str(without_user_info(name))
     return os.path.abspath(storage.local_path(name))  # noqa: PTH100 - a glob is no path
 
 
@@ -194,9 +197,9 @@ def run(
 
 
 def recipe_yaml(recipe: Recipe) -> str:
-    """Returns the resolved recipe as YAML."""
+    """Returns the resolved recipe as YAML, without the passwords in its URLs."""
     text = StringIO()
-    YAML().dump(recipe.model_dump(mode="json"), text)
+    YAML().dump(without_user_info(recipe.model_dump(mode="json")), text)
     return text.getvalue()
 
 
@@ -214,7 +217,7 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
         {
             "format_version": FORMAT_VERSION,
             "fingerprint": run_fingerprint(job),
-            "recipe": json.loads(job.recipe_json),
+            "recipe": without_user_info(json.loads(job.recipe_json)),
             "recipe_hash": job.recipe.hash,
             "code": {"gristmill": version("gristmill"), "source": job.code},
             "libraries": {
@@ -225,7 +228,9 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
                 {key: split[key] for key in ("url", "start", "end", "size", "version")}
                 for split in (split.to_dict() for split in job.splits)
             ],
-            "files": [{"url": url, "sha256": sha256} for url, sha256 in job.files],
+            "files": [
+                {"url": without_user_info(url), "sha256": sha256} for url, sha256 in job.files
+            ],
             "cutoffs": {rule: cutoff.value for rule, cutoff in known_cutoffs(job).items()},
             "parts": job.n_parts,
             "documents": {

@@ -35,6 +35,7 @@ def execute(build: Callable[[Any], None], runner: str, workers: int, arguments: 
 
     Raises:
         UserError: a worker failed in a way that the user can mend.
+        InternalError: a worker failed in a way that nobody foresaw.
         UsageError: the runner's extra is not installed, or Beam refuses an option.
     """
     # Training the tokenizer is one step, which has all cores. Worker processes are started, not
@@ -87,10 +88,10 @@ def execute(build: Callable[[Any], None], runner: str, workers: int, arguments: 
     except UserError:
         raise
     except Exception as error:
-        mended = from_worker(error)
-        if mended is None:
+        carried = from_worker(error)
+        if carried is None:
             raise
-        raise mended from None
+        raise carried from None
 
 
 _WORKER_DIED = UserError(

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.errors import UsageError, UserError, VerificationError, WorkerError, from_worker
+from pipeline.errors import (
+    InternalError,
+    UsageError,
+    UserError,
+    VerificationError,
+    WorkerError,
+    from_worker,
+    place_of,
+    trace,
+    without_user_info,
+)
 
 CLASSES = [UserError, UsageError, VerificationError]
 TEXT = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -72,3 +82,65 @@ def test_a_user_error_is_itself():
 )
 def test_another_failure_carries_no_error(text):
     assert from_worker(RuntimeError(text)) is None
+
+
+SECRET = "the text of a document"
+
+
+def failure() -> Exception:
+    try:
+        try:
+            raise LookupError(SECRET)
+        except LookupError as error:
+            raise ValueError(SECRET) from error
+    except ValueError as error:
+        return error
+
+
+def test_a_failure_that_nobody_foresaw_leaves_a_worker_without_its_message():
+    text = str(WorkerError(failure()))
+    assert SECRET not in text
+    assert text.startswith("internal error: ValueError in test_pipeline_errors:")
+    carried = from_worker(RuntimeError(repr(f"Traceback ... {text} [while running 'mill']")))
+    assert isinstance(carried, InternalError)
+    assert carried.name == "ValueError"
+    assert place_of(carried) == place_of(failure())
+    assert trace(carried) == trace(failure())
+
+
+def test_a_traceback_has_every_place_and_no_message():
+    written = trace(failure())
+    assert SECRET not in written
+    assert "LookupError (its message is left out" in written
+    assert written.index("LookupError") < written.index("ValueError")
+    assert "in failure" in written
+
+
+def test_a_traceback_has_the_message_of_a_user_error():
+    try:
+        raise UserError("cannot read x", "do y") from OSError(SECRET)
+    except UserError as error:
+        written = trace(error)
+    assert "cannot read x\ndo y" in written
+    assert SECRET not in written
+
+
+@pytest.mark.parametrize(
+    ("url", "without"),
+    [
+        ("https://user:pass@host:1/x?y#z", "https://host:1/x?y#z"),
+        ("https://token@host/x", "https://host/x"),
+        ("cannot read 'ftp://u:p@ss@host/x'", "cannot read 'ftp://host/x'"),
+        ("http://a:b@c, http://d:e@f", "http://c, http://f"),
+        ("abfs://container@account/x", "abfs://container@account/x"),
+        ("https://host/a@b?c:d@e", "https://host/a@b?c:d@e"),
+        ("https://host, or write to a@b.org", "https://host, or write to a@b.org"),
+    ],
+)
+def test_names_and_passwords_in_urls(url, without):
+    assert without_user_info(url) == without
+    assert without_user_info({"k": [url, 5, None], url: True}) == {
+        "k": [without, 5, None],
+        without: True,
+    }
+    assert (UserError(url, url).message, UserError(url, url).hint) == (without, without)

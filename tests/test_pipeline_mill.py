@@ -198,12 +198,33 @@ def test_ids_that_were_personal_data_stay_distinct(job_of):
     assert len(first["id"]) == len(second["id"]) == 32
 
 
-def test_a_file_name_is_no_source_to_redact():
-    record = Record(
-        "0", "x", source="crawl-2024-1-650-253-0000", file="crawl-2024-1-650-253-0000.jsonl"
-    )
+@pytest.mark.parametrize("source", [None, "canary.person@secret-domain.org"])
+def test_a_file_name_is_data_of_its_documents(source):
+    record = Record("0", "x", source=source, file="/in/canary.person@secret-domain.org.jsonl")
     row = module._measurer(RAW.model_dump_json(), ())(record, "f")
-    assert row.source == "crawl-2024-1-650-253-0000"
+    assert row.source == "<|email|>"
+
+
+@pytest.mark.parametrize(
+    ("url", "redacted", "count"),
+    [
+        ("https://a.org/?to=canary%40b.org&x=%20", "https://a.org/?to=<|email|>&x= ", 1),
+        ("https://a.org/?u=%3Fto%3Dcanary%2540b.org", "https://a.org/?u=?to=<|email|>", 1),
+        ("https://a.org/?to=c@b.org&cc=canary%40b.org", None, 2),
+        ("https://a.org/a%20b?c=100%", "https://a.org/a%20b?c=100%", 0),
+        ("https://a.org/%FF%ED%A0%80", "https://a.org/%FF%ED%A0%80", 0),
+    ],
+)
+def test_personal_data_encoded_in_a_url(url, redacted, count):
+    row = measure("x", url=url)
+    assert row.url == redacted if redacted else "canary" not in row.url
+    assert sum(row.redactions.values()) == count
+
+
+def test_a_pattern_named_as_evidence_is_redacted():
+    setting = f"filters.regex.patterns=['{CANARIES['email']}']"
+    row = measure(f"to {CANARIES['email']}", load_recipe("raw", CONFIG, [setting]))
+    assert row.signals["regex"] == {"matches": 1, "evidence": "<|email|>"}
 
 
 def test_redaction_can_be_limited_or_turned_off():

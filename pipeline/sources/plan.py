@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from pipeline import storage
-from pipeline.errors import UserError
+from pipeline.errors import UserError, without_user_info
 from pipeline.sources import formats
 from pipeline.sources.records import SourceOptions, Split
 from pipeline.storage import FileInfo
@@ -58,6 +58,30 @@ def plan(options: SourceOptions, inputs: Sequence[str]) -> list[Split]:
             "None of the files holds anything; check what wrote them.",
         )
     return [replace(split, part=part) for part, split in enumerate(splits)]
+
+
+def with_user_info(split: Split, inputs: Sequence[str]) -> Split:
+    """Returns a split with the names and passwords for its URLs, which are never written.
+
+    Args:
+        split: As the output keeps it.
+        inputs: As the recipe names them: the input of the same URL, or else of the same host, has
+            the name and password.
+    """
+    named = {without_user_info(name): name for name in inputs}
+    named |= {_host(url): _host(name) for url, name in named.items() if url != name}
+
+    def known(url: str) -> str:
+        host = _host(url)
+        return named.get(url) or url.replace(host, named.get(host, host), 1)
+
+    return replace(split, url=known(split.url), more=tuple(map(known, split.more)))
+
+
+def _host(url: str) -> str:
+    """Returns the URL up to its path."""
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{rest.split('/', 1)[0]}" if mark else url
 
 
 def _plan_files(options: SourceOptions, patterns: Sequence[str]) -> Iterator[Split]:
