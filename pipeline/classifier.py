@@ -39,8 +39,8 @@ from pipeline.classifier_examples import (
 from pipeline.classifier_page import RECIPE, render
 from pipeline.errors import UsageError, UserError, without_user_info
 from pipeline.output import Output
-from pipeline.recipe import Section, Source, digest
-from pipeline.settings import parse_overrides, validate
+from pipeline.recipe import Source, digest
+from pipeline.settings import Section, parse_overrides, validate
 from pipeline.sources.plan import plan
 from pipeline.sources.records import SourceOptions, Split
 

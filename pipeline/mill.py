@@ -23,7 +23,7 @@ from dedup.shingles import exact_digest, shingle_hashes
 from filters.document import Document
 from filters.errors import FilterUnavailable
 from filters.loaders import loader
-from filters.redaction import Options, redact
+from filters.redaction import redact
 from pipeline import storage
 from pipeline.documents import (
     Row,
@@ -37,6 +37,7 @@ from pipeline.errors import UserError
 from pipeline.filter_chain import FilterChain
 from pipeline.output import Job
 from pipeline.recipe import Recipe
+from pipeline.redacting import Redacting, check_key, redacting
 from pipeline.resources import local_files
 from pipeline.sources.fields import valid_unicode
 from pipeline.sources.formats import stem
@@ -63,6 +64,7 @@ def mill(job: Job, part: int) -> dict[str, Any]:
     done = job.output.committed("mill", part, fingerprint)
     if done:
         return done
+    check_key(job.recipe, job.key_mark)
     split = with_user_info(job.splits[part], job.recipe.source.inputs)
     read_count = Count()
     summary = _write(job, part, measured(split, job.recipe, read_count, local_files(job)))
@@ -90,12 +92,12 @@ def measured(
         files: The local file for each path or URL that a filter of the recipe names.
     """
     measure = _measurer(recipe.model_dump_json(), tuple(files.items()))
-    options = redaction_options(recipe)
+    how = redacting(recipe)
     for record in read(split, recipe.source.options()):
         count.records += 1
         file = record.file.rsplit("/", 1)[-1]
         if isinstance(record, Unreadable):
-            yield _unreadable(record, record.error, options)
+            yield _unreadable(record, record.error, how)
             continue
         try:
             yield measure(record, file)
@@ -104,12 +106,7 @@ def measured(
         except FilterUnavailable as error:
             raise UserError(str(error)) from None
         except Exception as error:  # the message may hold text; the class cannot
-            yield _unreadable(record, f"failed_{type(error).__name__}", options)
-
-
-def redaction_options(recipe: Recipe) -> Options:
-    """Returns what the redaction of a recipe looks for."""
-    return Options(types=tuple(recipe.redaction.types) if recipe.redaction else ())
+            yield _unreadable(record, f"failed_{type(error).__name__}", how)
 
 
 @loader  # it has prepared the filters, which checks the files
@@ -117,7 +114,7 @@ def redaction_options(recipe: Recipe) -> Options:
 def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[[Record, str], Row]:
     """Prepares all that is the same for every document, once in each process."""
     recipe = Recipe.model_validate_json(recipe_json)
-    options = redaction_options(recipe)
+    how = redacting(recipe)
     minhash = recipe.dedup.minhash if recipe.dedup else None
     hashing = permutations(minhash.bands * minhash.rows, minhash.seed) if minhash else None
     try:
@@ -127,21 +124,21 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
 
     def measure(record: Record, file: str) -> Row:
         text = valid_unicode(record.text)
-        redaction = redact(text, options)
+        redaction = redact(text, *how)
         identifier = valid_unicode(record.id or "")
         # An id, a URL, a source and a file's name are data of the document, too.
-        if not identifier or redact(identifier, options).spans:
+        if not identifier or redact(identifier, *how).spans:
             identifier = _digest(file, record.place, redaction.text)
         url = valid_unicode(record.url) if record.url else None
         measured = chain.measure(Document(text, url, recipe.words, identifier))
         if measured.text is not text:  # a filter rewrote it
-            redaction = redact(measured.text, options)
+            redaction = redact(measured.text, *how)
         for signals in measured.signals.values():
             if isinstance(named := signals.get("evidence"), str):  # an entry of a user's list
-                signals["evidence"] = redact(named, options).text
+                signals["evidence"] = redact(named, *how).text
         row = Row(
             id=identifier,
-            source=redact(valid_unicode(record.source or stem(record.file)), options).text,
+            source=redact(valid_unicode(record.source or stem(record.file)), *how).text,
             text=redaction.text,
             n_bytes=len(redaction.text.encode()),
             signals=measured.signals,
@@ -151,7 +148,7 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
         )
         found = Counter(redaction.counts)
         if url:
-            row.url, in_url = _redacted_url(url, options)
+            row.url, in_url = _redacted_url(url, how)
             found.update(in_url)
         row.redactions = dict(sorted(found.items()))
         if recipe.dedup:
@@ -164,18 +161,18 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
     return measure
 
 
-def _redacted_url(url: str, options: Options) -> tuple[str, Counter[str]]:
+def _redacted_url(url: str, how: Redacting) -> tuple[str, Counter[str]]:
     """Returns a URL without personal data, also percent-encoded, and how many hits there were.
 
     Only a URL in which something encoded was found is decoded.
     """
-    redaction = redact(url, options)
+    redaction = redact(url, *how)
     redacted = decoded = redaction.text
     counts = Counter(redaction.counts)
     for _ in range(ENCODINGS):
         if "%" not in decoded:
             break
-        redaction = redact(valid_unicode(unquote(decoded)), options)
+        redaction = redact(valid_unicode(unquote(decoded)), *how)
         decoded = redaction.text
         if redaction.spans:
             redacted = decoded
@@ -192,9 +189,9 @@ def _digest(*fields: str) -> str:
     return hashed.hexdigest()
 
 
-def _unreadable(record: Record | Unreadable, error: str, options: Options) -> Row:
+def _unreadable(record: Record | Unreadable, error: str, how: Redacting) -> Row:
     # Not the record's own source, at which redaction may have failed.
-    name, source = record.file.rsplit("/", 1)[-1], redact(stem(record.file), options).text
+    name, source = record.file.rsplit("/", 1)[-1], redact(stem(record.file), *how).text
     return Row(id=_digest(name, record.place), source=source, place=record.place, error=error)
 
 

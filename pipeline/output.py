@@ -46,6 +46,7 @@ _ONLY_SHOWS = (
     "pipeline/demo.py",
     "pipeline/look.py",
     "pipeline/progress.py",
+    "pipeline/redact_command.py",
     "pipeline/report",
     "pipeline/runners.py",
     "pipeline/summary.py",
@@ -140,6 +141,7 @@ class Job:
         code: Hash of `code_version()` and of the language model, where the run was started.
         files: Path or URL, and SHA-256, of every file that the filters read.
         given_tokenizer: SHA-256 of the tokenizer.json that the recipe names, or "".
+        key_mark: What tells another key of redaction from the recipe's, or "".
     """
 
     output: Output
@@ -149,6 +151,7 @@ class Job:
     code: str
     given_tokenizer: str = ""
     files: tuple[tuple[str, str], ...] = ()
+    key_mark: str = ""
 
     @property
     def recipe(self) -> Recipe:
@@ -197,7 +200,7 @@ class Job:
             self.code,
             {key: value for key, value in settings["source"].items() if key != "inputs"},
             settings["words"],
-            settings["redaction"],
+            settings["redaction"] and {**settings["redaction"], "key": self.key_mark},
             list(parameters.items()),
             settings["stop_at_first"] and bounded,
             minhash and {key: minhash[key] for key in ("shingle", "bands", "rows", "seed")},

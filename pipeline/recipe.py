@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
@@ -29,22 +27,11 @@ from ruamel.yaml.comments import CommentedMap
 from filters.registry import FILTERS
 from filters.rules import Rule
 from pipeline.errors import UsageError
-from pipeline.settings import load_yaml, parse_overrides, plain, validate
+from pipeline.redaction import Redaction
+from pipeline.settings import Section, load_yaml, parse_overrides, plain, validate
 from pipeline.sources.records import SourceOptions
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """Settings that cannot be changed once read, and refuse unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        validate_default=True,
-        allow_inf_nan=False,  # JSON, in which a recipe goes to the workers, has neither
-    )
 
 
 class Source(Section):
@@ -71,14 +58,6 @@ class Source(Section):
     def options(self) -> SourceOptions:
         """Returns the settings as the readers take them."""
         return SourceOptions(**self.model_dump(exclude={"inputs"}))
-
-
-class Redaction(Section):
-    """Which personal data is replaced by typed tags before any text is written."""
-
-    types: list[Literal["email", "ip", "phone", "card"]] = Field(
-        default=["email", "ip", "phone", "card"], description="kinds of personal data"
-    )
 
 
 class MinHash(Section):

@@ -20,8 +20,8 @@ from pipeline import storage
 from pipeline.accounts import Accounts, Tally
 from pipeline.errors import without_user_info
 from pipeline.match import BAND_PACKS
-from pipeline.mill import redaction_options
 from pipeline.output import Job
+from pipeline.redacting import redaction_options
 from pipeline.report_page import render
 from pipeline.verdicts import VERDICTS, judged_batches, known_cutoffs, rules_of
 

@@ -29,6 +29,7 @@ from pipeline.output import (
 )
 from pipeline.progress import shown
 from pipeline.recipe import Recipe, digest
+from pipeline.redacting import key_mark
 from pipeline.sources.plan import plan
 from pipeline.sources.records import ERRORS
 from pipeline.verdicts import VERDICTS, known_cutoffs
@@ -92,6 +93,7 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         code=digest([code_version(), model]),
         given_tokenizer=hashlib.sha256(tokenizer).hexdigest() if tokenizer else "",
         files=tuple(resources.hashes(recipe.filters.files()).items()),
+        key_mark=key_mark(recipe),
     )
     return job, splits, tokenizer
 

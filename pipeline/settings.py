@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -21,6 +21,18 @@ Path_ = tuple[str | int, ...]
 
 # A file of a few lines can name itself by aliases often enough to fill any memory.
 MOST_VALUES = 100_000
+
+
+class Section(BaseModel):
+    """Settings that cannot be changed once read, and refuse unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+        allow_inf_nan=False,  # JSON, in which a recipe goes to the workers, has neither
+    )
 
 
 def load_yaml(path: Path) -> CommentedMap:

@@ -57,7 +57,8 @@ def make_tokenizer(job: Job) -> dict[str, Any]:
         definition = definition_of(storage.read_bytes(job.output.path("work/given_tokenizer.json")))
     else:
         special = [settings.end_of_document]
-        if job.recipe.redaction:
+        # A tag that the text had when it was read becomes its token, too: nothing tells them apart.
+        if job.recipe.redaction and job.recipe.redaction.replace == "tag":
             special += [f"<|{name}|>" for name in job.recipe.redaction.types]
         definition = train(sample(), settings.vocab_size, special)
     encoder = Encoder(definition, settings.end_of_document)

@@ -1,0 +1,106 @@
+"""How a recipe redacts: what is looked for, what is put in its place, the key of digests.
+
+The key is read where it is by every worker. Neither it nor a plain hash of it is ever written: of
+a key that somebody thought up, a hash would tell who tries many. What a run remembers of it is made
+by scrypt (RFC 7914), of which a try takes some hundredths of a second, and so is the key that
+digests are made with.
+"""
+
+import hashlib
+from functools import lru_cache
+from typing import NamedTuple
+
+from filters.loaders import forget
+from filters.redaction import Options
+from filters.redaction.strategies import Replacement, digests, stand_ins, tags
+from pipeline import storage
+from pipeline.errors import UserError
+from pipeline.recipe import Recipe
+from pipeline.redaction import Redaction
+
+SHORTEST_KEY = 16  # bytes
+_HOW_TO_MAKE_ONE = "Make one and keep it secret: head -c 32 /dev/urandom > redaction.key"
+_remembered: dict[str, str] = {}
+
+
+class Redacting(NamedTuple):
+    """What `filters.redaction.redact` takes beside the text."""
+
+    options: Options
+    replacement: Replacement = tags
+
+
+def redaction_options(recipe: Recipe) -> Options:
+    """Returns what the redaction of a recipe looks for; nothing if it has none."""
+    settings = recipe.redaction
+    if settings is None:
+        return Options(types=())
+    return Options(
+        types=tuple(settings.types),
+        regions=tuple(settings.regions),
+        spelled_out_emails=settings.spelled_out_emails,
+        private_addresses=settings.private_addresses,
+    )
+
+
+def redacting(recipe: Recipe) -> Redacting:
+    """Returns how a recipe redacts.
+
+    Raises:
+        UserError: the key's file cannot be read, or is too short.
+    """
+    options, settings = redaction_options(recipe), recipe.redaction
+    if settings and settings.replace == "stand_in":
+        return Redacting(options, stand_ins)
+    if settings and settings.replace == "digest":
+        return Redacting(options, digests(_keys(settings)[0]))
+    return Redacting(options)
+
+
+def key_mark(recipe: Recipe) -> str:
+    """Returns what tells another key from the recipe's; "" if it has none.
+
+    Raises:
+        UserError: as for `redacting`.
+    """
+    settings = recipe.redaction
+    return _keys(settings)[1].hex() if settings and settings.replace == "digest" else ""
+
+
+def check_key(recipe: Recipe, mark: str) -> None:
+    """Makes sure that a run's key is still the same, and that what remembers another forgets it.
+
+    Args:
+        recipe: The recipe.
+        mark: What `key_mark` returned when the run was planned.
+
+    Raises:
+        UserError: The key is another one or cannot be read.
+    """
+    found, key = key_mark(recipe), str(recipe.redaction and recipe.redaction.key)
+    if found != mark:
+        raise UserError(
+            f"{key} was changed while the run went on",
+            "Run again; what depends on it is made anew.",
+        )
+    if found != _remembered.get(key, found):
+        forget()
+    _remembered[key] = found
+
+
+def _keys(settings: Redaction) -> tuple[bytes, bytes]:
+    """Returns the key of digests and its mark."""
+    path = str(settings.key)
+    secret = storage.read_bytes(path)
+    if len(secret) < SHORTEST_KEY:
+        raise UserError(
+            f"{path}: a key needs at least {SHORTEST_KEY} bytes and has {len(secret)}",
+            _HOW_TO_MAKE_ONE,
+        )
+    derived = _derived(secret)
+    return derived[:32], derived[32:]
+
+
+@lru_cache(maxsize=4)
+def _derived(secret: bytes) -> bytes:
+    return hashlib.scrypt(secret, salt=b"gristmill redaction", n=2**14, r=8, p=1, dklen=48)
