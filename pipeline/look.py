@@ -16,6 +16,7 @@ from rich.text import Text
 from pipeline import storage
 from pipeline.errors import UsageError, UserError, VerificationError
 from pipeline.output import FORMAT_VERSION
+from pipeline.verify import MOST_PLACES, Scan, scan
 
 TABLES = ("documents", "ledger", "pairs", "clusters", "errors", "tokens")
 CELL = 120
@@ -197,14 +198,15 @@ def print_explanation(stories: list[dict[str, Any]], console: Console, as_json: 
 
 
 def verify_output(output: str) -> str:
-    """Checks counts, ids and checksums of a finished output against its manifest.
+    """Checks counts, ids and checksums of a finished output, and that no personal data is in it.
 
     Returns:
-        A sentence that says what was checked.
+        What was checked, for the terminal.
 
     Raises:
         UsageError: the output is not finished.
-        VerificationError: something differs; the message names all files concerned.
+        VerificationError: something differs, or a detector of the recipe finds something; the
+            message names all files concerned.
     """
     root = output.rstrip("/")
     manifest = read_manifest(root)
@@ -241,6 +243,12 @@ def verify_output(output: str) -> str:
                 continue
             problems.append(f"{shard['path']} is not the file that the manifest names")
         again.add(f"work/tokenize/{shard['path'].rsplit('/', 1)[-1][:10]}.json")
+    looked = scan(root, manifest)
+    if looked is not None:
+        named = " ".join(problems)
+        problems += [f"{name} is damaged" for name in looked.unreadable if name not in named]
+        if looked.places:
+            raise _leak(root, problems, looked)
     if problems:
         removed = "".join(f"\n  {name}" for name in ("manifest.json", *sorted(again)))
         raise VerificationError(
@@ -252,5 +260,18 @@ def verify_output(output: str) -> str:
         )
     return (
         f"{root}: {counts['read']:,} documents, each with one verdict; "
-        f"{len(manifest['shards'])} shards with the right checksums"
+        f"{len(manifest['shards'])} shards with the right checksums\n"
+        + (looked.told() if looked else "the recipe redacts nothing: no personal data looked for")
+    )
+
+
+def _leak(root: str, problems: list[str], looked: Scan) -> VerificationError:
+    """Returns the error of an output that holds personal data, and of what else is wrong."""
+    shown = looked.places[:MOST_PLACES]
+    if len(looked.places) > len(shown):
+        shown.append(f"and {len(looked.places) - len(shown):,} more")
+    return VerificationError(
+        "\n  ".join([f"{root} holds personal data:", *shown, *problems]) + f"\n{looked.told()}",
+        "Do not pass it on. The same `gristmill run` makes anew what an older version made; if "
+        "this version made it, make it anew in another place and report the difference.",
     )

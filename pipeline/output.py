@@ -52,6 +52,7 @@ _ONLY_SHOWS = (
     "pipeline/summary.py",
     "pipeline/thresholds",
     "pipeline/training.py",
+    "pipeline/verify.py",
 )
 
 

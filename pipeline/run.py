@@ -16,9 +16,11 @@ from ruamel.yaml import YAML
 
 from filters.errors import FilterUnavailable
 from filters.language import model_path
+from filters.redaction import redact
 from pipeline import resources, storage
 from pipeline.accounts import Accounts, take_accounts
 from pipeline.errors import UsageError, UserError, without_user_info
+from pipeline.mill import redaction_options
 from pipeline.output import (
     FORMAT_VERSION,
     Job,
@@ -207,6 +209,7 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 def write_manifest(job: Job, accounts: Accounts) -> None:
     """Writes manifest.json, the last file of a run, and removes what belongs to no manifest."""
+    options = redaction_options(job.recipe)
     shards = [shard for summary in job.summaries("tokenize") for shard in summary["shards"]]
     tokenizer = job.summaries("tokenizer")[0]
     tallies = {
@@ -227,8 +230,11 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
                 **library_versions(),
             },
             "inputs": [
-                {key: split[key] for key in ("url", "start", "end", "size", "version")}
-                for split in (split.to_dict() for split in job.splits)
+                {
+                    "url": redact(split.url, options).text,
+                    **{key: getattr(split, key) for key in ("start", "end", "size", "version")},
+                }
+                for split in job.splits
             ],
             "files": [
                 {"url": without_user_info(url), "sha256": sha256} for url, sha256 in job.files

@@ -246,6 +246,14 @@ def list_files(url: str) -> list[FileInfo]:
     return sorted(files, key=lambda file: file.url)
 
 
+def names_below(url: str) -> list[str]:
+    """Returns the names of all files in a folder and below, relative to it, in ascending order."""
+    fs, path = _filesystem(url)
+    fs.invalidate_cache()
+    root = path.rstrip("/")
+    return sorted(name[len(root) + 1 :] for name in fs.find(root))
+
+
 def remove(url: str, recursive: bool = False) -> None:
     """Removes a file, or with `recursive` a folder and all it holds; a missing one is no error.
 
