@@ -16,6 +16,7 @@ from rich.text import Text
 from pipeline import storage
 from pipeline.errors import UsageError, UserError, VerificationError
 from pipeline.output import FORMAT_VERSION
+from pipeline.verdicts import VERDICTS
 from pipeline.verify import MOST_PLACES, Scan, scan
 
 TABLES = ("documents", "ledger", "pairs", "clusters", "errors", "tokens")
@@ -227,7 +228,9 @@ def verify_output(output: str) -> str:
                 again.add(f"work/{stage}/part-{part:05d}.json")
         if len(tables) == 2:
             documents, ledger = tables
-            counts.update(read=len(documents), **Counter(ledger["verdict"].to_pylist()))
+            verdicts = ledger["verdict"].to_pylist()
+            counts.update(name if name in VERDICTS else "unknown" for name in verdicts)
+            counts.update(read=len(documents))
             if documents["id"] != ledger["id"]:
                 problems.append(f"part {part}: ledger/ does not speak of the rows of documents/")
                 again |= {f"work/{stage}/part-{part:05d}.json" for stage in ("mill", "tokenize")}
