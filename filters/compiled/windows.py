@@ -17,7 +17,8 @@ hex: hexadecimal digits with at least two colons, or with dots.
 decimal: a number that has four or more digits after a point, or a degree sign behind it.
 token: letters, digits, hyphens and underscores without a gap, at least 16 of them with a digit or
     two capital letters; and "-----BEGIN".
-at: what has an at-sign, or %40, and no white space (but for a quoted string in front).
+at: what has an at-sign, or %40, and no white space (but for a quoted string in front), with
+    something in front of the at-sign and a dot or a colon.
 """
 _NUMBER, _CODE, _HEX, _DECIMAL, _TOKEN, _AT = range(len(KINDS))
 
@@ -191,20 +192,34 @@ def _hex(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, bool
 
 
 @numba.njit(cache=True)
-def _around_at(data: Bytes, i: int, stop: int) -> tuple[int, int]:
-    """Returns start and end of what has no white space around the at-sign at i."""
+def _around_at(data: Bytes, i: int, stop: int) -> tuple[int, int, bool]:
+    """Returns start and end of what has no white space around the at-sign at i, and whether.
+
+    A quoted string in front is part of it, also where it begins in the window before. It counts
+    if something is in front of an at-sign and there is a dot or a colon.
+    """
     start, end = i, i + 1
-    if start > stop and data[start - 1] == _QUOTE:
-        quote = start - 2
-        while quote >= stop and quote > i - _MAX_QUOTED and data[quote] != _QUOTE:
+    if i > 1 and data[i - 1] == _QUOTE:
+        quote = i - 2
+        while (
+            quote > max(0, i - _MAX_QUOTED)
+            and data[quote] != _QUOTE
+            and data[quote] != _AT_SIGN
+            and data[quote] != _PERCENT
+        ):
             quote -= 1
-        if quote >= stop and data[quote] == _QUOTE:
+        if data[quote] == _QUOTE:
             start = quote
     while start > stop and data[start - 1] > _SPACE:
         start -= 1
+    has_local, has_mark = start < i, False
+    for j in range(start, i):
+        has_mark |= data[j] == _COLON
     while end < len(data) and data[end] > _SPACE:
+        has_local |= data[end] == _AT_SIGN or data[end] == _PERCENT
+        has_mark |= data[end] == _DOT or data[end] == _COLON
         end += 1
-    return start, end
+    return start, end, has_local and has_mark
 
 
 @numba.njit(cache=True)
@@ -272,9 +287,10 @@ def _scan(data: Bytes, classes: Bytes, decimals: Flags) -> tuple[NDArray[np.int6
                 byte == _AT_SIGN
                 or (i + 2 < size and data[i + 1] == 52 and data[i + 2] == 48)  # %40
             ):
-                start, at_end = _around_at(data, i, at_end)
-                found[count] = _AT, start, at_end
-                count += 1
+                start, at_end, is_address = _around_at(data, i, at_end)
+                if is_address:
+                    found[count] = _AT, start, at_end
+                    count += 1
         elif not other_digits:
             other_digits = _other_digit(data, i, decimals)
     return found[:count], other_digits
