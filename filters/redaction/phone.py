@@ -1,113 +1,183 @@
-"""Phone numbers: candidates by pattern, decided by the phonenumbers library."""
+"""Phone numbers: candidates by their form, decided by the numbering plans of phonenumbers."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
+
+import re2
 
 from filters.redaction.options import Options
-from filters.redaction.patterns import GAP, compiled, stretches
-
-_PHONE = compiled(
-    rf"(?:\+ ?|\()?[0-9](?:(?:{GAP}| ?\(| ?\(0\) ?|\) ?|\){GAP}| [-/\x{{2013}}] )?[0-9]){{6,14}}"
+from filters.redaction.patterns import compiled
+from filters.redaction.phone_form import LONGEST, Ending, Form, forms, shape, stretches
+from filters.redaction.phone_plan import (
+    country_code,
+    country_code_of,
+    is_in_use,
+    national_prefix,
 )
-_GROUP = compiled("[0-9]+")
-_DECIMAL = compiled(r"[0-9]+\.[0-9]+")
-_BEFORE_PHONE = compiled(r"(?:[0-9A-Za-z_.=/@#$%&+-]|[0-9]:|\x{A3}|\x{20AC})\z")
-_AFTER_PHONE = compiled(r"[0-9A-Za-z_@%]|[.\-/)][0-9]")
-_DATE = compiled(r"\(?[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}\b")
+
+_NOT_DIGITS = bytes(set(range(256)).difference(b"0123456789"))
+_WORD = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+_NEVER_BEFORE = frozenset(_WORD + b"@$%&+-")
+_NOT_BEFORE = _NEVER_BEFORE.union(b".=/#")
+_CURRENCIES = ("£".encode(), "€".encode(), "¥".encode())
+_NOT_BEHIND = frozenset(
+    [b"%c" % character for character in _WORD + b"@%"]
+    + [b"%c%d" % (mark, digit) for mark in b".,-/)" for digit in range(10)]
+)
+_EXTENSION = compiled(
+    r"(?i)(?:[ \x{A0}]?[,;]?[ \x{A0}]?(?:x|extn?|extension|durchwahl|dw|nebenstelle|poste|anexo|"
+    r"ramal|interno|int|toestel)[.:=]?[ \x{A0}\-]?#?|[ \x{A0}]?#)[0-9]{1,6}"
+)
+_MAY_BEGIN_EXTENSION = frozenset(b"%c" % character for character in b" \xc2,;xednpartixEDNPARTI#")
+_LONGEST_EXTENSION = 28
+_EXIT_CODES = (b"00", b"011")
+_STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}(?:\z|[^0-9])")
+_STAND_IN_LENGTH = 15
 _NORTH_AMERICAN = compiled(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")
-_STAND_IN = b"+1-202-555-01"  # what redaction itself may have written begins so
-_ANNOUNCED = compiled(
-    r"(?i)\b(?:phones?|telephones?|tel|telefone?|telefono|tel\x{E9}fono|t\x{E9}l\x{E9}phone|"
-    r"t\x{E9}l|telefoon|mobile|mobil|m\x{F3}vil|portable|cell|cellphone|cellulare|handy|fax|"
-    r"hotline|whatsapp|sms|call|dial)\b[^0-9]{0,24}\z"
+_ANNOUNCEMENT_LENGTH = 41
+_ANNOUNCED = re2.Set.SearchSet()
+_ANNOUNCED.Add(
+    rb"(?i)[^\pL\pN_](?:phones?|telephones?|tel|telefone?|telefono|tel\x{E9}fono|"
+    rb"t\x{E9}l\x{E9}phone|t\x{E9}l|telefoon|telefonnummer|telefoonnummer|rufnummer|mobile|"
+    rb"mobil|mobiel|m\x{F3}vil|portable|cell|cellphone|cellulare|celular|handy|gsm|fax|telefax|"
+    rb"hotline|whatsapp|sms|call|dial|ring|llam[ae]|llamar|chiama|chiamare|appelez|ligue|"
+    rb"rufen|bellen|(?:text|contact|reach) (?:me|us|him|her|them)|"
+    rb"(?:my|your|his|her|our|their|contact|callback|free|emergency)"
+    rb" (?:new |direct )?number)(?:[^\pL\pN][^0-9]{0,23})?\z"
 )
-_ANNOUNCEMENT_LENGTH = 40
-_LONGEST_STRETCH = 80
-"""Longer runs of digits and separators are tables; a list of phone numbers has words, commas or
-line feeds in between."""
+_ANNOUNCED.Compile()
 
 
-@lru_cache(maxsize=4096)
-def _is_phone(candidate: str, groups: tuple[int, ...], announced: bool, region: str | None) -> bool:
-    """Returns whether phonenumbers knows the number as one in use.
+@cache
+def _regions_by_digit(regions: tuple[str, ...]) -> dict[int, list[tuple[bytes, str]]]:
+    """Returns by the first digit of national numbers: the national prefix, and the region."""
+    by_digit: dict[int, list[tuple[bytes, str]]] = {}
+    for region in regions:
+        prefix = national_prefix(region)
+        if prefix and country_code(region) != b"1":
+            by_digit.setdefault(prefix[0], []).append((prefix, region))
+    return by_digit
+
+
+@cache
+def _north_american_region(regions: tuple[str, ...]) -> str | None:
+    """Returns one of the regions that share the country code 1; they share their numbers, too."""
+    return next((region for region in regions if country_code(region) == b"1"), None)
+
+
+def _is_announced(data: bytes, start: int) -> bool:
+    """Returns whether a word such as "phone" stands before a number, and nothing redacted does."""
+    first = start - _ANNOUNCEMENT_LENGTH
+    words = data[first:start] if first >= 0 else b" " + data[:start]
+    tag = words.rfind(b"|>")
+    return _ANNOUNCED.Match(words[tag + 2 :] if tag >= 0 else words) is not None
+
+
+def _is_national(digits: bytes, ending: Ending, announced: bool, options: Options) -> bool:
+    """Returns whether a number without a plus sign is in use.
 
     Args:
-        candidate: The number as written.
-        groups: How many digits its groups have.
-        announced: Whether a word such as "phone" stands before it. Without, a number must be
-            written as one: with the prefix that the region dials before it, and in groups.
-        region: Where the number may be from; None if it begins with its country code.
+        digits: Its digits.
+        ending: How it is written. Without an announcement a number must be written as one: with
+            the prefix that its region dials before it, and in groups.
+        announced: Whether a word such as "phone" stands before it.
+        options: Where it may be from.
     """
-    import phonenumbers  # half a second
+    if digits.startswith(b"0") and _is_with_exit_code(digits, ending, announced):
+        return True
+    if announced:
+        return any(is_in_use(digits, region) for region in options.regions)
+    if ending.is_north_american and _NORTH_AMERICAN.fullmatch(digits) is not None:
+        region = _north_american_region(options.regions)
+        return region is not None and is_in_use(digits, region)
+    return ending.is_national and any(
+        digits.startswith(prefix) and is_in_use(digits, region)
+        for prefix, region in _regions_by_digit(options.regions).get(digits[0], ())
+    )
 
-    if region is not None and not announced:
-        digits = "".join(filter(str.isdigit, candidate))
-        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
-        if metadata is None or len(groups) < 2:
-            return False
-        if metadata.country_code == 1:
-            if groups not in ((3, 3, 4), (1, 3, 3, 4)):
-                return False
-            if not _NORTH_AMERICAN.fullmatch(digits.encode()):
-                return False
-        elif not metadata.national_prefix or not digits.startswith(metadata.national_prefix):
-            return False
-    try:
-        number = phonenumbers.parse(candidate, region)
-    except phonenumbers.NumberParseException:
+
+def _is_with_exit_code(digits: bytes, ending: Ending, announced: bool) -> bool:
+    """Returns whether a number in use begins like 0049, 00 49 or 011-49 instead of +49."""
+    for exit_code in _EXIT_CODES:
+        if digits.startswith(exit_code):
+            number = digits[len(exit_code) :]
+            sizes = (len(exit_code), len(country_code_of(number)))
+            grouped = ending.sizes[0] == sum(sizes) or ending.sizes[:2] == sizes
+            if (announced or grouped) and is_in_use(number, None):
+                return True
+    return False
+
+
+def _is_apart(data: bytes, start: int, announced: bool) -> bool:
+    """Returns whether a number may begin here, and not a part of something else."""
+    if start == 0:
+        return True
+    if data[start - 1] in (_NEVER_BEFORE if announced else _NOT_BEFORE):
         return False
-    return bool(phonenumbers.is_valid_number(number))
+    before = data[max(0, start - 3) : start]
+    if before.endswith(_CURRENCIES):
+        return False
+    return before[-1:] != b":" or not before[-2:-1].isdigit()
 
 
-def _phone_end(data: bytes, start: int, end: int, regions: tuple[str, ...]) -> int | None:
-    """Returns where the phone number that begins at `start` ends, or None if there is none.
+def _end(data: bytes, end: int) -> int | None:
+    """Returns where a number ends with its extension; None if it is part of something else."""
+    if data[end : end + 1] in _MAY_BEGIN_EXTENSION:
+        extension = _EXTENSION.match(data[end : end + _LONGEST_EXTENSION])
+        if extension is not None:
+            behind = end + len(extension.group())
+            if not _goes_on(data, behind):
+                return behind
+    return None if _goes_on(data, end) else end
 
-    The last groups may belong to something else, so shorter candidates are tried after longer.
+
+def _goes_on(data: bytes, end: int) -> bool:
+    behind = data[end : end + 2]
+    return behind[:1] in _NOT_BEHIND or behind in _NOT_BEHIND
+
+
+def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, int] | None:
+    """Returns the phone number that begins in a place, or None.
+
+    The last groups may belong to something else, so the longest is tried first, then shorter ones.
+
+    Args:
+        data: The text.
+        base: Where what has the form begins.
+        form: Where numbers may begin and end in it.
+        options: Where they may be from.
     """
-    window = data[max(0, start - _ANNOUNCEMENT_LENGTH) : start].replace(b"<|phone|>", b"")
-    announced = _ANNOUNCED.search(window) is not None
-    groups = [match.span() for match in _GROUP.finditer(data, start, end)]
-    international = data.startswith(b"+", start)
-    if not international and groups[0][1] - groups[0][0] == 1 and data[groups[0][0]] == ord("0"):
-        return None  # a decimal, or an ISBN
-    while groups:
-        end = groups[-1][1]
-        sizes = tuple(last - first for first, last in groups)
-        if sum(sizes) < 7:
+    first = base + form.start
+    announced = form.is_first and not form.has_plus and _is_announced(data, first)
+    if form.has_plus:
+        if _STAND_IN.match(data[first - 1 : first + _STAND_IN_LENGTH]):
             return None
-        if not _AFTER_PHONE.match(data[end : end + 4]):
-            if not announced and _DECIMAL.fullmatch(data[start:end]):
-                return None
-            if end - start == len(_STAND_IN) + 2 and data.startswith(_STAND_IN, start):
-                return None
-            candidate = data[start:end].decode()
-            for region in (None,) if international else regions:
-                if _is_phone(candidate, sizes, announced, region):
-                    return end
-        groups.pop()
+    elif not announced and not form.is_north_american:
+        by_digit = _regions_by_digit(options.regions)
+        if data[first] not in by_digit and not data.startswith(_EXIT_CODES, first):
+            return None
+    for ending in form.endings:
+        start, end = base + ending.start, base + ending.end
+        if _is_apart(data, start, announced or form.has_plus):
+            digits = data[first:end].translate(None, _NOT_DIGITS)
+            if form.has_plus:
+                found = is_in_use(digits, None)
+            else:
+                found = _is_national(digits, ending, announced, options)
+            if found and (behind := _end(data, end)) is not None:
+                return start, behind
     return None
 
 
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:
     """Yields the hits that begin in data[first:last]."""
-    for begin, stop in stretches(data, first, last):
-        if stop - begin > _LONGEST_STRETCH:
-            continue
-        position = begin
-        while stop - position >= 7:
-            match = _PHONE.search(data, position, stop)
-            if match is None:
-                break
-            start, end = match.span()
-            if data.startswith(b"(", start) and b")" not in data[start:end]:
-                start += 1
-            found = None
-            if not _BEFORE_PHONE.search(data[max(0, start - 3) : start]) and not _DATE.match(
-                data[start:end]
-            ):
-                found = _phone_end(data, start, end, options.regions)
-            if found is None:
-                position = next(iter(_GROUP.finditer(data, start, end))).end()
-            else:
-                yield start, found
-                position = found
+    places = [(first, last)] if last - first <= LONGEST else stretches(data, first, last)
+    for base, stop in places:
+        position, adjacent = base, False
+        for form in forms(shape(data[base:stop])):
+            if base + form.start >= position and (adjacent or not form.is_amid):
+                number = _number(data, base, form, options)
+                adjacent = number is not None
+                if number is not None:
+                    yield number
+                    position = number[1]

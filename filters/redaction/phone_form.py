@@ -1,0 +1,200 @@
+"""How phone numbers are written: where in digits and separators one may begin and end.
+
+What decides here is the shape alone, the text with every digit alike, so that a shape is looked
+at once however many numbers have it.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from filters.redaction.patterns import compiled
+
+LONGEST = 80
+"""Bytes. Longer runs of digits and separators are tables; a list of phone numbers has words, commas
+or line feeds in between."""
+
+_SHAPE = bytearray(b"#" * 256)
+_SHAPE[48:58] = b"0" * 10
+for _characters, _classes in (
+    (b" .-/()+", b" .-/()+"),
+    (b"\xc2\xa0", b"na"),  # a no-break space; the hyphens and the narrow space have three bytes
+    (b"\xe2\x80\x90\x91\x92\x93\xaf", b"pqhhhhs"),
+):
+    for _character, _class in zip(_characters, _classes, strict=True):
+        _SHAPE[_character] = _class
+_SHAPES = bytes(_SHAPE)
+
+_STRETCH = compiled(r"(?:\(?\+|\()?0(?:[ .\-/()0]|na|pq[hs]){5,}0")
+_DIGITS = compiled("0+")
+
+_SINGLE = (b" ", b".", b"-", b"/", b"na", b"pqh", b"pqs")
+_SPACED = tuple(b" %s " % dash for dash in (b"-", b"/", b".", b"pqh"))
+_GAPS = frozenset(
+    [*_SINGLE, *_SPACED, b"(", b")"]
+    + [gap + b"(" for gap in _SINGLE]
+    + [b")" + gap for gap in (*_SINGLE, *_SPACED)]
+    + [b" - (", b")("]
+)
+_NOT_BRACKETS = b"0 .-/+#napqhs"
+_JOINING = tuple(b"%c" % character for character in b".-/")  # what a number does not follow
+_DATE_GAPS = (b".", b"/", b"-")
+_FEWEST_DIGITS, _MOST_DIGITS, _MOST_GROUPS = 7, 18, 8
+_FEWEST_NATIONAL, _MOST_NATIONAL = 8, 13
+_NORTH_AMERICAN = ((3, 3, 4), (3, 7))
+
+
+class Ending(NamedTuple):
+    """A number that may be, as offsets into the shape.
+
+    Attributes:
+        start: Its first character: a digit, a plus sign or a bracket.
+        end: Behind its last digit.
+        sizes: How many digits its groups have.
+        has_brackets: Whether it begins with a bracket.
+        is_national: Whether it is grouped as numbers with a national prefix may be.
+        is_north_american: Whether it is grouped as numbers in North America are.
+    """
+
+    start: int
+    end: int
+    sizes: tuple[int, ...]
+    has_brackets: bool
+    is_national: bool
+    is_north_american: bool
+
+
+class Form(NamedTuple):
+    """The numbers that may begin in one place.
+
+    Attributes:
+        start: The first digit.
+        has_plus: Whether a plus sign stands before it.
+        is_first: Whether no other digits stand before it in the stretch.
+        is_amid: Whether the separators before it and in it are the same, as amid a number or in
+            a table.
+        is_north_american: Whether one of the endings is.
+        endings: What it may be, the longest first.
+    """
+
+    start: int
+    has_plus: bool
+    is_first: bool
+    is_amid: bool
+    is_north_american: bool
+    endings: tuple[Ending, ...]
+
+
+def shape(text: bytes) -> bytes:
+    """Returns a text with every digit alike, and all that is in no number, too."""
+    return text.translate(_SHAPES)
+
+
+def stretches(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Yields the stretches of digits and separators in which phone numbers may be."""
+    for match in _STRETCH.finditer(shape(data[first:last])):
+        start, end = match.span()
+        if end - start <= LONGEST:
+            yield first + start, first + end
+
+
+@lru_cache(maxsize=8192)
+def forms(text: bytes) -> tuple[Form, ...]:
+    """Returns where in a shape numbers may begin, and where those may end, left to right."""
+    found: list[Form] = []
+    for match in _STRETCH.finditer(text):
+        start, end = match.span()
+        if end - start <= LONGEST and text.count(b"0", start, end) >= _FEWEST_DIGITS:
+            found += _forms(text, [group.span() for group in _DIGITS.finditer(text, start, end)])
+    return tuple(found)
+
+
+def _forms(text: bytes, groups: list[tuple[int, int]]) -> Iterator[Form]:
+    sizes = [end - start for start, end in groups]
+    gaps = [text[one[1] : two[0]] for one, two in pairwise(groups)]
+    for index, (start, _) in enumerate(groups):
+        has_plus = not index and text[start - 1 : start] == b"+"
+        before = gaps[index - 1] if index else b""
+        if before.endswith(_JOINING):
+            continue
+        endings = tuple(_endings(text, groups[index:], sizes[index:], gaps[index:], has_plus))
+        if endings:
+            is_amid = before in _GAPS and gaps[index : index + 1] == [before]
+            is_north_american = any(ending.is_north_american for ending in endings)
+            yield Form(start, has_plus, not index, is_amid, is_north_american, endings)
+
+
+def _endings(
+    text: bytes,
+    groups: list[tuple[int, int]],
+    sizes: list[int],
+    gaps: list[bytes],
+    has_plus: bool,
+) -> Iterator[Ending]:
+    """Yields what may be a number that begins with the first group, the longest first."""
+    if not has_plus and _is_date(sizes, gaps):
+        return
+    totals = list(accumulate(sizes[:_MOST_GROUPS]))
+    count = 1
+    while count < len(totals) and gaps[count - 1] in _GAPS:
+        count += 1
+    start = groups[0][0] - has_plus
+    is_bracketed = text[start - 1 : start] == b"("
+    for last in range(count, 0, -1):
+        if totals[last - 1] < _FEWEST_DIGITS:
+            break
+        end = groups[last - 1][1]
+        brackets = text[start:end].translate(None, _NOT_BRACKETS)
+        closes = is_bracketed and brackets in (b")", b")()")
+        if totals[last - 1] > _MOST_DIGITS or not (closes or brackets in (b"", b"()", b"()()")):
+            continue
+        if brackets and last > 3 and text.rfind(b")", start, end) > groups[3][0]:
+            continue
+        of = tuple(sizes[:last])
+        between = gaps[: last - 1]
+        yield Ending(
+            start - closes,
+            end,
+            of,
+            closes,
+            _FEWEST_NATIONAL <= totals[last - 1] <= _MOST_NATIONAL and _is_national(of, between),
+            _is_north_american(of, between),
+        )
+
+
+def _is_date(sizes: list[int], gaps: list[bytes]) -> bool:
+    """Returns whether groups begin like 31.12.1999 or 1999-12-31, not like 01.42.68.53.00."""
+    if len(gaps) < 2 or gaps[0] != gaps[1] or gaps[0] not in _DATE_GAPS:
+        return False
+    day_or_year, month, year_or_day = sizes[:3]
+    if day_or_year > 4 or month > 2 or year_or_day > 4:
+        return False
+    return gaps[2:3] != gaps[:1] or 4 in (day_or_year, year_or_day)
+
+
+def _is_national(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
+    """Returns whether groups are regular: 030/901820, 01.42.68.53.00, (0171) 123 45 67-12."""
+    if len(sizes) < 2 or min(sizes[1:]) < 2 or len(sizes) > 6:
+        return False
+    further = gaps[1:]
+    if len(further) > 1 and further[-1] == b"-" and sizes[-1] <= 4:
+        further = further[:-1]  # an extension
+    if not further:
+        return gaps[0] != b"." or len(gaps) > 1
+    if any(gap != further[0] for gap in further) or further[0] not in _SINGLE:
+        return False
+    return further[0] != b"/" and (further[0] != b"." or b"." in gaps[0] or len(further) > 1)
+
+
+def _is_north_american(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
+    """Returns whether groups are those of 1 (212) 736-5000, or of (212) 7365000."""
+    if sizes[:1] == (1,):
+        sizes, gaps = sizes[1:], gaps[1:]
+    if sizes not in _NORTH_AMERICAN:
+        return False
+    if len(gaps) == 1:
+        return b")" in gaps[0]
+    if gaps[1] not in _SINGLE:
+        return b")" in gaps[0] and gaps[1] == b" - "
+    return gaps[1] != b"/" and (gaps[1] != b"." or gaps[0] != b" ")
