@@ -264,6 +264,7 @@ def _scan(data: Bytes, classes: Bytes, decimals: Flags) -> tuple[NDArray[np.int6
                 number_end, digits, dots, precise = _number_end(data, i, classes)
                 if digits >= _MIN_NUMBER_DIGITS or (dots >= 3 and digits >= 4):
                     first = i - (i > 0 and (data[i - 1] == _PLUS or data[i - 1] == _BRACKET))
+                    first -= first > 0 and data[first] == _PLUS and data[first - 1] == _BRACKET
                     found[count] = _NUMBER, first, number_end
                     count += 1
                 if precise:

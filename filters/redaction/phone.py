@@ -37,13 +37,15 @@ _NORTH_AMERICAN = compiled(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")
 _ANNOUNCEMENT_LENGTH = 41
 _ANNOUNCED = re2.Set.SearchSet()
 _ANNOUNCED.Add(
-    rb"(?i)[^\pL\pN_](?:phones?|telephones?|tel|telefone?|telefono|tel\x{E9}fono|"
-    rb"t\x{E9}l\x{E9}phone|t\x{E9}l|telefoon|telefonnummer|telefoonnummer|rufnummer|mobile|"
-    rb"mobil|mobiel|m\x{F3}vil|portable|cell|cellphone|cellulare|celular|handy|gsm|fax|telefax|"
-    rb"hotline|whatsapp|sms|call|dial|ring|llam[ae]|llamar|chiama|chiamare|appelez|ligue|"
-    rb"rufen|bellen|(?:text|contact|reach) (?:me|us|him|her|them)|"
-    rb"(?:my|your|his|her|our|their|contact|callback|free|emergency)"
-    rb" (?:new |direct )?number)(?:[^\pL\pN][^0-9]{0,23})?\z"
+    (
+        r"(?i)[^\pL\pN_](?:[tpmf]:|ph|f[oa]no?|phones?|telephones?|telephon|tel|telefone?|telefono|"
+        r"tel\x{E9}fono|t\x{E9}l\x{E9}phone|t\x{E9}l|tlf|telefoon|(?:telefon|telefoon|ruf|handy|fax|"
+        r"mobil)nummer|mobile|mobil|mobiel|mob|m\x{F3}vil|portable|cell|cellphone|cellulare|"
+        r"celular|cel|handy|gsm|fax|telefax|hotline|whatsapp|sms|call|dial|ring|llam[ae]|llamar|"
+        r"chiama|chiamare|appelez|ligue|rufen|bellen|(?:text|contact|reach) (?:me|us|him|her|them)|"
+        r"(?:my|your|his|her|our|their|contact|callback|free|emergency)"
+        r" (?:new |direct )?number)(?:[^\pL\pN][^0-9]{0,23})?\z"
+    ).encode()
 )
 _ANNOUNCED.Compile()
 

@@ -30,6 +30,7 @@ _STRETCH = compiled(r"(?:\(?\+|\()?0(?:[ .\-/()0]|na|pq[hs]){5,}0")
 _DIGITS = compiled("0+")
 
 _SINGLE = (b" ", b".", b"-", b"/", b"na", b"pqh", b"pqs")
+_SINGLE_BUT_SLASH = tuple(gap for gap in _SINGLE if gap != b"/")
 _SPACED = tuple(b" %s " % dash for dash in (b"-", b"/", b".", b"pqh"))
 _GAPS = frozenset(
     [*_SINGLE, *_SPACED, b"(", b")"]
@@ -42,6 +43,7 @@ _JOINING = tuple(b"%c" % character for character in b".-/")  # what a number doe
 _DATE_GAPS = (b".", b"/", b"-")
 _FEWEST_DIGITS, _MOST_DIGITS, _MOST_GROUPS = 7, 18, 8
 _FEWEST_NATIONAL, _MOST_NATIONAL = 8, 13
+_LONGEST_TABLE_GROUP = 4
 _NORTH_AMERICAN = ((3, 3, 4), (3, 7))
 
 
@@ -121,6 +123,8 @@ def _forms(text: bytes, groups: list[tuple[int, int]]) -> Iterator[Form]:
         endings = tuple(_endings(text, groups[index:], sizes[index:], gaps[index:], has_plus))
         if endings:
             is_amid = before in _GAPS and gaps[index : index + 1] == [before]
+            if index == 1 and sizes[0] > _LONGEST_TABLE_GROUP:
+                is_amid = False  # a post code, or 18001 for text relay
             is_north_american = any(ending.is_north_american for ending in endings)
             yield Form(start, has_plus, not index, is_amid, is_north_american, endings)
 
@@ -174,17 +178,21 @@ def _is_date(sizes: list[int], gaps: list[bytes]) -> bool:
 
 
 def _is_national(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
-    """Returns whether groups are regular: 030/901820, 01.42.68.53.00, (0171) 123 45 67-12."""
+    """Returns whether groups are regular: 030/901820, 01.42.68.53.00, 07 11/97 81-0."""
+    if len(sizes) > 2 and gaps[-1] == b"-" and sizes[-1] <= 4:
+        sizes, gaps = sizes[:-1], gaps[:-1]  # an extension
     if len(sizes) < 2 or min(sizes[1:]) < 2 or len(sizes) > 6:
         return False
     further = gaps[1:]
-    if len(further) > 1 and further[-1] == b"-" and sizes[-1] <= 4:
-        further = further[:-1]  # an extension
+    if further and further[0] == b"/" and sizes[0] + sizes[1] <= 5:
+        further = further[1:]  # 07 11/97 81
     if not further:
         return gaps[0] != b"." or len(gaps) > 1
-    if any(gap != further[0] for gap in further) or further[0] not in _SINGLE:
+    if any(gap != further[0] for gap in further):
         return False
-    return further[0] != b"/" and (further[0] != b"." or b"." in gaps[0] or len(further) > 1)
+    if further[0] == b".":
+        return b"." in gaps[0] or len(further) > 1
+    return further[0] in _SINGLE_BUT_SLASH or further[0] == gaps[0] == b" - "
 
 
 def _is_north_american(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
