@@ -64,7 +64,7 @@ def mill(job: Job, part: int) -> dict[str, Any]:
     done = job.output.committed("mill", part, fingerprint)
     if done:
         return done
-    check_key(job.recipe, job.key_mark)
+    check_key(job.recipe.redaction, job.key_mark)
     split = with_user_info(job.splits[part], job.recipe.source.inputs)
     read_count = Count()
     summary = _write(job, part, measured(split, job.recipe, read_count, local_files(job)))
@@ -92,7 +92,7 @@ def measured(
         files: The local file for each path or URL that a filter of the recipe names.
     """
     measure = _measurer(recipe.model_dump_json(), tuple(files.items()))
-    how = redacting(recipe)
+    how = redacting(recipe.redaction)
     for record in read(split, recipe.source.options()):
         count.records += 1
         file = record.file.rsplit("/", 1)[-1]
@@ -114,7 +114,7 @@ def measured(
 def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[[Record, str], Row]:
     """Prepares all that is the same for every document, once in each process."""
     recipe = Recipe.model_validate_json(recipe_json)
-    how = redacting(recipe)
+    how = redacting(recipe.redaction)
     minhash = recipe.dedup.minhash if recipe.dedup else None
     hashing = permutations(minhash.bands * minhash.rows, minhash.seed) if minhash else None
     try:

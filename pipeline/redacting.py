@@ -15,7 +15,6 @@ from filters.redaction import Options
 from filters.redaction.strategies import Replacement, digests, stand_ins, tags
 from pipeline import storage
 from pipeline.errors import UserError
-from pipeline.recipe import Recipe
 from pipeline.redaction import Redaction
 
 SHORTEST_KEY = 16  # bytes
@@ -30,9 +29,8 @@ class Redacting(NamedTuple):
     replacement: Replacement = tags
 
 
-def redaction_options(recipe: Recipe) -> Options:
-    """Returns what the redaction of a recipe looks for; nothing if it has none."""
-    settings = recipe.redaction
+def options_of(settings: Redaction | None) -> Options:
+    """Returns what a recipe's redaction looks for; nothing if it has none."""
     if settings is None:
         return Options(types=())
     return Options(
@@ -43,13 +41,13 @@ def redaction_options(recipe: Recipe) -> Options:
     )
 
 
-def redacting(recipe: Recipe) -> Redacting:
+def redacting(settings: Redaction | None) -> Redacting:
     """Returns how a recipe redacts.
 
     Raises:
         UserError: the key's file cannot be read, or is too short.
     """
-    options, settings = redaction_options(recipe), recipe.redaction
+    options = options_of(settings)
     if settings and settings.replace == "stand_in":
         return Redacting(options, stand_ins)
     if settings and settings.replace == "digest":
@@ -57,27 +55,26 @@ def redacting(recipe: Recipe) -> Redacting:
     return Redacting(options)
 
 
-def key_mark(recipe: Recipe) -> str:
+def key_mark(settings: Redaction | None) -> str:
     """Returns what tells another key from the recipe's; "" if it has none.
 
     Raises:
         UserError: as for `redacting`.
     """
-    settings = recipe.redaction
     return _keys(settings)[1].hex() if settings and settings.replace == "digest" else ""
 
 
-def check_key(recipe: Recipe, mark: str) -> None:
+def check_key(settings: Redaction | None, mark: str) -> None:
     """Makes sure that a run's key is still the same, and that what remembers another forgets it.
 
     Args:
-        recipe: The recipe.
+        settings: What the recipe says of redaction.
         mark: What `key_mark` returned when the run was planned.
 
     Raises:
         UserError: The key is another one or cannot be read.
     """
-    found, key = key_mark(recipe), str(recipe.redaction and recipe.redaction.key)
+    found, key = key_mark(settings), str(settings and settings.key)
     if found != mark:
         raise UserError(
             f"{key} was changed while the run went on",

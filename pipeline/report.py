@@ -21,7 +21,7 @@ from pipeline.accounts import Accounts, Tally
 from pipeline.errors import without_user_info
 from pipeline.match import BAND_PACKS
 from pipeline.output import Job
-from pipeline.redacting import redaction_options
+from pipeline.redacting import options_of
 from pipeline.report_page import render
 from pipeline.verdicts import VERDICTS, judged_batches, known_cutoffs, rules_of
 
@@ -306,7 +306,7 @@ class _Samples:
 
 def _excerpts(job: Job, part: int, rows: list[int]) -> dict[int, dict[str, Any]]:
     with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
-        file, options = pq.ParquetFile(source), redaction_options(job.recipe)
+        file, options = pq.ParquetFile(source), options_of(job.recipe.redaction)
         start, found = 0, {}
         for group in range(file.num_row_groups):
             count = file.metadata.row_group(group).num_rows

@@ -95,7 +95,7 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         code=digest([code_version(), model]),
         given_tokenizer=hashlib.sha256(tokenizer).hexdigest() if tokenizer else "",
         files=tuple(resources.hashes(recipe.filters.files()).items()),
-        key_mark=key_mark(recipe),
+        key_mark=key_mark(recipe.redaction),
     )
     return job, splits, tokenizer
 

@@ -13,15 +13,18 @@ from filters.redaction import Options, redact
 from pipeline import redacting
 from pipeline.errors import UserError
 from pipeline.mill import mill
-from pipeline.recipe import Recipe, load_recipe
+from pipeline.recipe import load_recipe
+from pipeline.redaction import Redaction
 from pipeline.run import make_job
 
 KEY = bytes(range(100, 132))
 TEXT = "Mail a@b.de or c@d.org, or A@B.de; from 8.8.8.8"
 
 
-def recipe(*settings: str) -> Recipe:
-    return load_recipe("raw", CONFIG, [f"redaction.{setting}" for setting in settings])
+def settings(*keys: str) -> Redaction:
+    redaction = load_recipe("raw", CONFIG, [f"redaction.{key}" for key in keys]).redaction
+    assert redaction is not None
+    return redaction
 
 
 @pytest.fixture
@@ -35,53 +38,54 @@ def digesting(key: object) -> tuple[str, str]:
     return "replace=digest", f"key={key}"
 
 
-def test_options_are_those_of_the_recipe() -> None:
-    assert redacting.redaction_options(recipe()) == Options()
-    assert redacting.redaction_options(
-        recipe("types=[ip]", "regions=[JP]", "spelled_out_emails=true", "private_addresses=true")
+def test_options_are_those_of_the_settings() -> None:
+    assert redacting.options_of(settings()) == Options()
+    assert redacting.options_of(
+        settings("types=[ip]", "regions=[JP]", "spelled_out_emails=true", "private_addresses=true")
     ) == Options(("ip",), ("JP",), spelled_out_emails=True, private_addresses=True)
-    off = load_recipe("raw", CONFIG, ["redaction=null"])
-    assert redact(TEXT, *redacting.redacting(off)) == (TEXT, [])
+    assert redact(TEXT, *redacting.redacting(None)) == (TEXT, [])
 
 
 def test_each_way_of_replacing(key: Path) -> None:
-    assert redact(TEXT, *redacting.redacting(recipe())).text == (
+    assert redact(TEXT, *redacting.redacting(settings())).text == (
         "Mail <|email|> or <|email|>, or <|email|>; from <|ip|>"
     )
-    assert redact(TEXT, *redacting.redacting(recipe("replace=stand_in"))).text == (
+    assert redact(TEXT, *redacting.redacting(settings("replace=stand_in"))).text == (
         "Mail person1@example.com or person2@example.com, or person1@example.com; from 192.0.2.1"
     )
-    how = redacting.redacting(recipe(*digesting(key)))
+    how = redacting.redacting(settings(*digesting(key)))
     words = redact(TEXT, *how).text.replace(",", "").replace(";", "").split()
     assert words[1] == words[5] != words[3]
     assert how.replacement() is not None
-    assert redact(TEXT, *redacting.redacting(recipe(*digesting(key)))).text == redact(TEXT, *how)[0]
+    assert (
+        redact(TEXT, *redacting.redacting(settings(*digesting(key)))).text == redact(TEXT, *how)[0]
+    )
     key.write_bytes(KEY[::-1])
-    assert words[1] not in redact(TEXT, *redacting.redacting(recipe(*digesting(key)))).text
+    assert words[1] not in redact(TEXT, *redacting.redacting(settings(*digesting(key)))).text
 
 
 @pytest.mark.parametrize("function", [redacting.redacting, redacting.key_mark])
 def test_a_key_that_is_short_or_missing_is_refused(function: Any, key: Path) -> None:
     key.write_bytes(KEY[:15])
     with pytest.raises(UserError, match=r"needs at least 16 bytes and has 15") as caught:
-        function(recipe(*digesting(key)))
+        function(settings(*digesting(key)))
     assert "head -c 32 /dev/urandom" in caught.value.hint
     key.unlink()
     with pytest.raises(UserError, match=r"cannot read .*redaction\.key: there is no such file"):
-        function(recipe(*digesting(key)))
+        function(settings(*digesting(key)))
 
 
 def test_a_key_can_be_a_url() -> None:
     fs = fsspec.filesystem("memory")
     fs.pipe("/keys/redaction.key", KEY)
-    assert redacting.key_mark(recipe(*digesting("memory://keys/redaction.key")))
+    assert redacting.key_mark(settings(*digesting("memory://keys/redaction.key")))
     fs.rm("/", recursive=True)
 
 
 def test_a_recipe_without_digests_has_no_mark() -> None:
-    assert redacting.key_mark(recipe()) == ""
-    assert redacting.key_mark(load_recipe("raw", CONFIG, ["redaction=null"])) == ""
-    redacting.check_key(recipe(), "")
+    assert redacting.key_mark(settings()) == ""
+    assert redacting.key_mark(None) == ""
+    redacting.check_key(settings(), "")
 
 
 def job_with(folder: Path, *settings: str) -> Any:

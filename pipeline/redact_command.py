@@ -1,0 +1,158 @@
+"""The command `gristmill redact`: documents of a file, or a plain text, without personal data."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+from rich.console import Console
+
+from filters.redaction import redact
+from pipeline import storage
+from pipeline.errors import UsageError, UserError
+from pipeline.redacting import Redacting, redacting
+from pipeline.redaction import Redaction
+from pipeline.settings import Section, parse_overrides, validate
+from pipeline.sources.compression import DamagedError, chunks
+from pipeline.sources.fields import lookup, replaced, to_record, valid_unicode
+from pipeline.sources.formats import compression, recognised
+from pipeline.sources.jsonl import lines, row_of
+from pipeline.sources.records import ERRORS, Record, SourceOptions, Unreadable
+
+STDIN = "-"
+
+
+class _Settings(Section):
+    redaction: Redaction = Redaction()
+
+
+def how_to_redact(overrides: Iterable[str]) -> Redacting:
+    """Returns how to redact, from `redaction.KEY=VALUE` options.
+
+    Raises:
+        UsageError: an option is none of redaction.
+        UserError: the key of digests cannot be read, or is too short.
+    """
+    return redacting(validate(_Settings, {}, overrides=parse_overrides(overrides)).redaction)
+
+
+def redact_file(
+    file: str,
+    text_field: str,
+    how: Redacting,
+    as_json: bool,
+    streams: tuple[BinaryIO, BinaryIO],
+    console: Console,
+) -> None:
+    """Redacts a file of JSON lines a line at a time, or a text.
+
+    Args:
+        file: JSON lines, also compressed, a text file, or "-" for a text from standard input.
+        text_field: Dotted name of the text's field in JSON lines.
+        how: From `how_to_redact`.
+        as_json: Whether to write id, spans and text of each document as one JSON object a line.
+            Otherwise records are written with their text replaced, and a text as it is.
+        streams: Standard input and output.
+        console: Gets a message for each line that holds no document.
+
+    Raises:
+        UserError: the file cannot be read; or, at the end, some lines hold no document.
+    """
+    source, sink = streams
+    if file == STDIN:
+        _redact_text(source, how, as_json, sink)
+    elif recognised(file, "text"):
+        with storage.open_binary(file) as opened:
+            _redact_text(opened, how, as_json, sink, compression(file))
+    elif recognised(file, "auto") and not recognised(file, "jsonl"):
+        raise UsageError(
+            f"{file}: redact reads JSON lines and plain text",
+            "`gristmill run` reads Parquet, WARC and WET files.",
+        )
+    else:
+        _redact_lines(file, SourceOptions(text_field=text_field), how, as_json, sink, console)
+    sink.flush()
+
+
+def _redact_text(
+    source: BinaryIO, how: Redacting, as_json: bool, sink: BinaryIO, codec: str | None = None
+) -> None:
+    try:
+        data = b"".join(chunks(source, codec))
+    except DamagedError as damage:
+        raise UserError(ERRORS[damage.error]) from None
+    # Bytes that are no UTF-8 come out as they went in.
+    text = data.decode("utf-8", "surrogateescape")
+    if as_json:
+        sink.write(_redacted_object(1, valid_unicode(text), how))
+    else:
+        sink.write(redact(text, *how).text.encode("utf-8", "surrogateescape"))
+
+
+def _redact_lines(
+    file: str,
+    options: SourceOptions,
+    how: Redacting,
+    as_json: bool,
+    sink: BinaryIO,
+    console: Console,
+) -> None:
+    unreadable = 0
+    for number, row, record in _documents(file, options):
+        if isinstance(record, Unreadable):
+            unreadable += 1
+            told = f"{file}:{number}: {_told(record.error, options)}"
+            console.print(told, markup=False, highlight=False)
+        elif as_json:
+            identifier = lookup(row, options.id_field)[1]
+            sink.write(
+                _redacted_object(number if identifier is None else identifier, record.text, how)
+            )
+        else:
+            text = redact(record.text, *how).text
+            sink.write(_json_line(replaced(row, options.text_field, text)))
+    if unreadable:
+        raise UserError(f"{file}: lines without a document: {unreadable:,}", "They were left out.")
+
+
+def _documents(
+    file: str, options: SourceOptions
+) -> Iterator[tuple[int, dict[str, Any], Record | Unreadable]]:
+    """Yields the number of each line that is not blank, its fields, and its document."""
+    number = 0
+    with storage.open_binary(file) as opened:
+        pieces = chunks(opened, compression(file))
+        try:
+            for number, (offset, size, line) in enumerate(
+                lines(pieces, 0, options.max_document_bytes), 1
+            ):
+                place = str(offset)
+                if line is None:
+                    yield number, {}, Unreadable(place, "too_large", size)
+                elif line and not line.isspace():
+                    row = row_of(line, place)
+                    if isinstance(row, str):
+                        yield number, {}, Unreadable(place, row, size)
+                    else:
+                        yield number, row, to_record(row, place, size, options)
+        except DamagedError as damage:
+            yield number + 1, {}, Unreadable("", damage.error, 0)
+
+
+def _told(error: str, options: SourceOptions) -> str:
+    field = options.text_field
+    if error == "no_text_field":
+        return f"no field {field}; name the text's field: --text-field NAME"
+    return f"the field {field} holds no string" if error == "not_text" else ERRORS[error]
+
+
+def _redacted_object(identifier: Any, text: str, how: Redacting) -> bytes:
+    redaction = redact(text, *how)
+    spans = [{"start": start, "end": end, "type": name} for start, end, name in redaction.spans]
+    return _json_line({"id": identifier, "spans": spans, "text": redaction.text})
+
+
+def _json_line(value: Any) -> bytes:
+    try:
+        return f"{json.dumps(value, ensure_ascii=False)}\n".encode()
+    except UnicodeEncodeError:  # a lone surrogate in another field
+        return f"{json.dumps(value)}\n".encode()
