@@ -225,6 +225,29 @@ def verify(output: OutputArgument) -> None:
     out.print(verify_output(output), markup=False)
 
 
+@app.command()
+def redact(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="JSON lines, also .gz and .zst, or a text; -: a text from stdin."
+        ),
+    ] = "-",
+    text_field: Annotated[str, typer.Option(help="Dotted name of the text's field.")] = "text",
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="redaction.KEY, as in a recipe."),
+    ] = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Replace personal data in a file of documents, or in a text from standard input."""
+    from pipeline.redact_command import how_to_redact, redact_file
+
+    streams = (sys.stdin.buffer, sys.stdout.buffer)
+    with suppress(BrokenPipeError):  # who reads has seen enough
+        redact_file(file, text_field, how_to_redact(set_), as_json, streams, err)
+
+
 @app.command("train")
 def train_command(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="An output with token shards.")],

@@ -87,6 +87,14 @@ def lines(
 
 def parse(line: bytes, place: str, options: SourceOptions) -> Record | Unreadable:
     """Makes a record of one line, or says why not."""
+    row = row_of(line, place)
+    if isinstance(row, str):
+        return Unreadable(place, row, len(line))
+    return to_record(row, place, len(line), options)
+
+
+def row_of(line: bytes, place: str) -> dict[str, Any] | str:
+    """Returns the fields of one line, or the error that it is."""
     if line.startswith(_BOM) and place == "0":
         line = line[len(_BOM) :]
     try:
@@ -95,12 +103,10 @@ def parse(line: bytes, place: str, options: SourceOptions) -> Record | Unreadabl
         try:
             row = _lenient(line.decode())
         except UnicodeDecodeError:
-            return Unreadable(place, "invalid_utf8", len(line))
+            return "invalid_utf8"
         except (ValueError, RecursionError):
-            return Unreadable(place, "invalid_json", len(line))
-    if not isinstance(row, dict):
-        return Unreadable(place, "no_text_field", len(line))
-    return to_record(row, place, len(line), options)
+            return "invalid_json"
+    return row if isinstance(row, dict) else "no_text_field"
 
 
 def _lenient(line: str) -> Any:
