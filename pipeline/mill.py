@@ -209,7 +209,7 @@ def _write(job: Job, part: int, rows: Iterator[Row]) -> dict[str, Any]:
         "signatures": job.output.part("work/signatures", part, ".arrow"),
     }
     documents, signatures = documents_schema(job.recipe), signatures_schema(job.recipe)
-    count, n_bytes, redactions = 0, 0, Counter[str]()
+    count, n_bytes, redactions, redacted = 0, 0, Counter[str](), Counter[str]()
     sources, errors = Counter[str](), []
     with ExitStack() as stack:
         sink = {name: stack.enter_context(storage.atomic(url)) for name, url in files.items()}
@@ -227,6 +227,7 @@ def _write(job: Job, part: int, rows: Iterator[Row]) -> dict[str, Any]:
                 n_bytes += row.n_bytes
                 sources[row.source] += 1
                 redactions.update(row.redactions)
+                redacted.update(row.redactions.keys())
                 if row.error:
                     errors.append(
                         {
@@ -244,6 +245,7 @@ def _write(job: Job, part: int, rows: Iterator[Row]) -> dict[str, Any]:
         "errors": dict(Counter(error["error"] for error in errors)),
         "sources": dict(sources),
         "redactions": dict(redactions),
+        "redacted_documents": dict(redacted),
     }
 
 

@@ -30,7 +30,7 @@ EXCERPT = 600
 BINS = 40
 FEWEST_BINS = 8
 LARGEST_CLUSTERS = 10
-SMALLEST_COUNT = 10  # redaction counts below this are not shown for a single source
+SMALLEST_COUNT = 10  # redactions fewer than this could lead to a person, so no number is given
 
 
 def write_report(job: Job, accounts: Accounts) -> str:
@@ -53,9 +53,6 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
     for part in range(job.n_parts):
         signals.add(part)
         samples.add(part)
-    redactions: Counter[str] = Counter()
-    for summary in job.summaries("mill"):
-        redactions.update(summary["redactions"])
     run = job.output.read_json("work/run.json") or {}
     return {
         "run": {
@@ -88,10 +85,31 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
         "sources": _sources(accounts),
         "samples": samples.chosen(),
         "duplicates": _duplicates(job),
-        "redactions": dict(sorted(redactions.items())),
+        "redactions": _redactions(job),
         "tokenizer": job.summaries("tokenizer")[0],
         "shards": [shard for summary in job.summaries("tokenize") for shard in summary["shards"]],
     }
+
+
+def _redactions(job: Job) -> dict[str, dict[str, int | str]]:
+    """Returns how many hits of each type were replaced, and in how many documents.
+
+    There are no sums over types or sources, from which a hidden number could be told.
+    """
+    replaced: Counter[str] = Counter()
+    documents: Counter[str] = Counter()
+    for summary in job.summaries("mill"):
+        replaced.update(summary["redactions"])
+        documents.update(summary["redacted_documents"])
+    types = job.recipe.redaction.types if job.recipe.redaction else []
+    return {
+        name: {"replaced": _shown(replaced[name]), "documents": _shown(documents[name])}
+        for name in sorted({*types, *replaced})
+    }
+
+
+def _shown(count: int) -> int | str:
+    return f"fewer than {SMALLEST_COUNT}" if 0 < count < SMALLEST_COUNT else count
 
 
 def _funnel(job: Job, accounts: Accounts) -> list[dict[str, Any]]:

@@ -30,6 +30,20 @@ MOST_INPUTS = 20
 MOST_LINES = 400  # of the resolved recipe
 Report = dict[str, Any]
 
+PLAIN_TYPES = {
+    "credential": "credentials",
+    "email": "e-mail addresses",
+    "iban": "bank accounts (IBAN)",
+    "card": "payment cards",
+    "ssn": "US social security numbers",
+    "national_id": "national identity numbers",
+    "mac": "MAC addresses",
+    "ip": "IP addresses",
+    "coordinates": "coordinates",
+    "phone": "phone numbers",
+}
+_REPLACEMENTS = {"tag": "tags", "stand_in": "stand-ins", "digest": "keyed digests"}
+
 
 def render(report: Report) -> str:
     """Returns the whole page.
@@ -279,10 +293,19 @@ def _redactions(report: Report) -> tuple[object, ...]:
     settings = report["recipe"]["redaction"]
     if not settings or not settings["types"]:
         return (paragraph("The recipe redacts nothing: the texts are as they came."),)
-    counts = dict.fromkeys(settings["types"], 0) | report["redactions"]
-    told = "Personal data replaced by a tag, in all documents, kept or not."
-    found: list[tuple[str, object]] = [(kind, number(count)) for kind, count in counts.items()]
-    return paragraph(told), definitions(found)
+    told = (
+        f"Personal data replaced by {_REPLACEMENTS[settings['replace']]}, in all documents, kept "
+        "or not. Small numbers are not given."
+    )
+    rows = [
+        (PLAIN_TYPES.get(kind, kind), *map(_count, (counts["replaced"], counts["documents"])))
+        for kind, counts in report["redactions"].items()
+    ]
+    return paragraph(told), table("Redactions by type", ["type", "#replaced", "#documents"], rows)
+
+
+def _count(shown: int | str) -> str:
+    return shown if isinstance(shown, str) else number(shown)
 
 
 def _tokens(report: Report) -> tuple[object, ...]:

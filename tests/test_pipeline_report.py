@@ -3,6 +3,7 @@ import itertools
 import json
 import math
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -193,3 +194,26 @@ def test_sources_and_duplicates_add_up(report):
     assert sum(count for _, count in found["sizes"]) == found["clusters"]
     assert sum((size - 1) * count for size, count in found["sizes"]) == 5
     assert all(cluster["lowest_jaccard"] >= 0.8 for cluster in found["largest"])
+
+
+def test_redactions_are_counted_and_small_numbers_hidden(job_of):
+    mails = [f"{ENGLISH} {n}: a{n}@b.de and c{n}@d.org" for n in range(9)]
+    cards = [f"{ENGLISH} {n}: 4111111111111111" for n in range(10)]
+    rows = [{"text": text} for text in [*mails, *cards, f"{ENGLISH} 8.8.8.8", ENGLISH]]
+    rows[0]["url"] = "https://x.org/?to=one@x.org"
+    job = job_of(rows, settings=[*SETTINGS, "redaction.types=[email, card, ip, mac]"])
+    accounts = run(job, "local", 1, [], Console(quiet=True))
+    few = "fewer than 10"
+    assert build_report(job, accounts)["redactions"] == {
+        "card": {"replaced": 10, "documents": 10},
+        "email": {"replaced": 19, "documents": few},
+        "ip": {"replaced": few, "documents": few},
+        "mac": {"replaced": 0, "documents": 0},
+    }
+    counts = [summary["redacted_documents"] for summary in job.summaries("mill")]
+    assert sum(map(Counter, counts), Counter()) == {"card": 10, "email": 9, "ip": 1}
+
+
+def test_without_redaction_there_is_nothing_to_count(job_of):
+    job = job_of([{"text": f"{ENGLISH} a@b.de"}], settings=[*SETTINGS, "redaction=null"])
+    assert build_report(job, run(job, "local", 1, [], Console(quiet=True)))["redactions"] == {}

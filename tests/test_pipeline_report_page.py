@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from filters.redaction import TYPES
 from pipeline.report_markup import CSP
-from pipeline.report_page import MOST_INPUTS, MOST_ROWS, render
+from pipeline.report_page import MOST_INPUTS, MOST_ROWS, PLAIN_TYPES, render
 
 VOID = {"meta", "wbr"}
 KNOWN_TAGS = (
@@ -147,7 +148,7 @@ def example() -> dict[str, Any]:
             "seed": 5,
             "max_error_rate": 0.01,
             "source": {"inputs": ["data/in.jsonl"], "format": "auto"},
-            "redaction": {"types": ["email", "ip"]},
+            "redaction": {"types": ["email", "ip", "name"], "replace": "tag"},
             "filters": {},
         },
         "recipe_hash": "a" * 64,
@@ -239,7 +240,11 @@ def example() -> dict[str, Any]:
                 {"kept_id": "kept-id", "size": 597, "lowest_jaccard": 0.8125, "member": "far"}
             ],
         },
-        "redactions": {"email": 77, "ip": 8},
+        "redactions": {
+            "email": {"replaced": 77, "documents": "fewer than 10"},
+            "ip": {"replaced": "fewer than 10", "documents": "fewer than 10"},
+            "name": {"replaced": 0, "documents": 0},
+        },
         "tokenizer": {
             "kept": True,
             "vocab_size": 4_096,
@@ -284,7 +289,18 @@ def empty() -> dict[str, Any]:
 def poisoned(value: Any, poison: str) -> Any:
     """Puts a text before every text of a report that a file name, a document or a user gives."""
     if isinstance(value, dict):
-        fixed = ("types", "verdict", "rule", "reason", "stage", "scale", "sha256", "code", "path")
+        fixed = (
+            "types",
+            "replace",
+            "verdict",
+            "rule",
+            "reason",
+            "stage",
+            "scale",
+            "sha256",
+            "code",
+            "path",
+        )
         return {
             key: entry if key in fixed else poisoned(entry, poison) for key, entry in value.items()
         }
@@ -334,7 +350,7 @@ def test_the_numbers_are_those_of_the_report():
     assert page.tables["Shards"][1] == (
         ["tokens/train/part-00000.arrow", "5,900", "9,000,000", "19.00", "d" * 16]
     )
-    for words in ("1,234", "email77", "ip8", "500,000 (5.3%)", "4.00", "98.76 MB", "a" * 16):
+    for words in ("1,234", "500,000 (5.3%)", "4.00", "98.76 MB", "a" * 16):
         assert words in page.text
     assert "https://example.org/page" in page.text
     assert "7 words; the threshold is 50" in page.text
@@ -387,6 +403,24 @@ def test_an_empty_report_is_a_page():
     page = Page(render(nothing_kept))
     assert "No document was kept." in page.text
     assert "redacts nothing" in page.text
+
+
+def test_redactions_have_plain_names_and_no_small_numbers():
+    report = example()
+    page = Page(render(report))
+    few = "fewer than 10"
+    assert page.tables["Redactions by type"][1:] == [
+        ["e-mail addresses", "77", few],
+        ["IP addresses", few, few],
+        ["name", "0", "0"],
+    ]
+    assert "replaced by tags, in all documents" in page.text
+    report["recipe"]["redaction"]["replace"] = "stand_in"
+    assert "replaced by stand-ins" in Page(render(report)).text
+
+
+def test_every_type_has_a_plain_name():
+    assert set(PLAIN_TYPES) == set(TYPES)
 
 
 def test_a_report_read_back_from_json_gives_the_same_page():
