@@ -6,6 +6,7 @@ Results go to stdout, all else to stderr. Everything heavy is imported inside a 
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -363,6 +364,7 @@ def console() -> None:
     Threads of Beam and gRPC can still be in compiled code, where the end of Python aborts them, and
     with them a process whose work is done.
     """
+    warnings.showwarning = lambda *_, **__: None  # libraries quote what they warn of
     code: Any = 0
     try:
         main()

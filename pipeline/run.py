@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from filters.errors import FilterUnavailable
 from filters.language import model_path
-from filters.redaction import redact
+from filters.redaction import Options, redact
 from pipeline import resources, storage
 from pipeline.accounts import Accounts, take_accounts
 from pipeline.errors import UsageError, UserError, without_user_info
@@ -231,7 +231,7 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
             },
             "inputs": [
                 {
-                    "url": redact(split.url, options).text,
+                    "url": _redacted_path(split.url, options),
                     **{key: getattr(split, key) for key in ("start", "end", "size", "version")},
                 }
                 for split in job.splits
@@ -250,6 +250,12 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
             "shards": shards,
         },
     )
+
+
+def _redacted_path(url: str, options: Options) -> str:
+    """Redacts a path or URL, also each name in it by itself."""
+    names = redact(url, options).text.split("/")
+    return "/".join(redact(name, options).text for name in names)
 
 
 def _remove_strays(job: Job, shards: set[str]) -> None:
