@@ -1,12 +1,19 @@
 """Payment card numbers."""
 
-import string
 from collections.abc import Iterator
 
+from filters.redaction.check_digits import ean, luhn
 from filters.redaction.options import Options
-from filters.redaction.patterns import compiled, stretches
+from filters.redaction.patterns import compiled
 
-_CARD = compiled(r"[2-68][0-9]{12,}|[2-68][0-9]{3}(?:[ -][0-9]{3,6}){2,4}")
+_GAP = r"[ \-\x{A0}\x{202F}\x{2010}-\x{2013}]"
+_DIGIT_BYTES, _GAP_BYTES = b"0123456789", " -\xa0\u202f\u2010\u2011\u2012\u2013".encode()
+_DIGITS = compiled("[0-9]{13,}")
+_RUN = compiled(f"[0-9]+(?:{_GAP}[0-9]+)+")
+_GROUPS = compiled(  # as cards print them
+    f"[2-68][0-9]{{3}}(?:(?:{_GAP}[0-9]{{4}}){{3}}(?:{_GAP}[0-9]{{3}})?"
+    f"|(?:{_GAP}[0-9]{{4}}){{2}}{_GAP}[0-9]{{1,3}}|{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4,5}})"
+)
 _ISSUERS = compiled(
     "|".join(
         (
@@ -23,54 +30,71 @@ _ISSUERS = compiled(
         )
     )
 )
-_BEFORE_CARD = frozenset(string.ascii_letters.encode() + b"0123456789_.-")
-_AFTER_CARD = compiled(r"[0-9A-Za-z_]|[.-][0-9]")
-_SHORTEST_CARD, _LONGEST_CARD = 13, 19
-_DOUBLED = bytes.maketrans(bytes(range(48, 58)), bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
-_PLAIN = bytes.maketrans(bytes(range(48, 58)), bytes(range(10)))
+_BEFORE_CARD = compiled(r"[0-9A-Za-z_.\-]\z")
+_AFTER_CARD = compiled(r"[0-9A-Za-z_]|[.\-][0-9]")
+_ANNOUNCED = compiled(r"(?i)(?:card|credit|debit|visa|cc|pan)\b[^0-9]{0,24}\z")
+_ANNOUNCEMENT_LENGTH = 40
+_SHORTEST, _LONGEST, _EAN = 13, 19, 13
+_LONGEST_RUN = 100
+"""Longer runs of groups with single gaps are tables."""
 
 
-def _luhn(digits: bytes) -> bool:
-    """Returns whether the last digit is the check digit of ISO/IEC 7812-1, annex B."""
-    odd, even = digits[-1::-2].translate(_PLAIN), digits[-2::-2].translate(_DOUBLED)
-    return (sum(odd) + sum(even)) % 10 == 0
+def _is_card(digits: bytes) -> bool:
+    return luhn(digits) and _ISSUERS.fullmatch(digits) is not None
 
 
-def _is_card(candidate: bytes) -> bool:
-    if b" " in candidate and b"-" in candidate:
-        return False
-    digits = candidate.replace(b" ", b"").replace(b"-", b"")
-    return len(digits) <= _LONGEST_CARD and _luhn(digits) and _ISSUERS.fullmatch(digits) is not None
+def _stands_alone(data: bytes, start: int, end: int) -> bool:
+    return not (
+        _BEFORE_CARD.search(data[max(0, start - 1) : start])
+        or _AFTER_CARD.match(data[end : end + 2])
+    )
 
 
-def _card_end(data: bytes, start: int, end: int) -> int | None:
-    """Returns where the card number that begins at `start` ends, or None if there is none.
+def _in_one_piece(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
+    for match in _DIGITS.finditer(data, first, last):
+        start, end = match.span()
+        if end - start > _LONGEST or not _is_card(data[start:end]):
+            continue
+        if end - start == _EAN and ean(data[start:end]):  # a product, unless announced as a card
+            before = data[max(0, start - _ANNOUNCEMENT_LENGTH) : start]
+            if not _ANNOUNCED.search(before):
+                continue
+        if _stands_alone(data, start, end):
+            yield start, end
 
-    The last groups of digits may belong to something else, so they are left off in turn.
+
+def _groups_end(data: bytes, start: int, end: int) -> int | None:
+    """Returns where the card number in groups that begins at `start` ends, or None.
+
+    The last groups may belong to something else, so they are left off in turn.
     """
-    while end - start >= _SHORTEST_CARD:
-        if _is_card(data[start:end]) and not _AFTER_CARD.match(data[end : end + 2]):
-            return end
-        end = max(data.rfind(b" ", start, end), data.rfind(b"-", start, end))
+    while end - start > _SHORTEST:
+        candidate = data[start:end]
+        gaps = candidate.translate(None, _DIGIT_BYTES)
+        gap = gaps[: {0xC2: 2, 0xE2: 3}.get(gaps[0], 1)]
+        if gap * (len(gaps) // len(gap)) == gaps:
+            digits = candidate.replace(gap, b"")
+            if _is_card(digits) and _stands_alone(data, start, end):
+                return end
+        end = start + len(candidate.rstrip(_DIGIT_BYTES).rstrip(_GAP_BYTES))
     return None
+
+
+def _in_groups(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
+    for run in _RUN.finditer(data, first, last):
+        position, stop = run.span()
+        if stop - position > _LONGEST_RUN:
+            continue
+        while stop - position > _SHORTEST and (match := _GROUPS.search(data, position, stop)):
+            start, end = match.span()
+            found = _groups_end(data, start, end)
+            if found is not None:
+                yield start, found
+            position = found or start + 5
 
 
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:
     """Yields the hits that begin in data[first:last]."""
-    for begin, stop in stretches(data, first, last):
-        position = begin
-        while stop - position >= _SHORTEST_CARD:
-            match = _CARD.search(data, position, stop)
-            if match is None:
-                break
-            start, end = match.span()
-            found = None
-            if start == 0 or data[start - 1] not in _BEFORE_CARD:
-                found = _card_end(data, start, end)
-            if found is not None:
-                yield start, found
-                position = found
-            elif data[start + 4 : start + 5].isdigit():
-                position = end
-            else:
-                position = start + 5  # behind the first group
+    if last - first >= _SHORTEST:
+        yield from _in_one_piece(data, first, last)
+        yield from _in_groups(data, first, last)
