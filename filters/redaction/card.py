@@ -9,7 +9,7 @@ from filters.redaction.patterns import compiled
 _GAP = r"[ \-\x{A0}\x{202F}\x{2010}-\x{2013}]"
 _DIGIT_BYTES, _GAP_BYTES = b"0123456789", " -\xa0\u202f\u2010\u2011\u2012\u2013".encode()
 _DIGITS = compiled("[0-9]{13,}")
-_RUN = compiled(f"[0-9]+(?:{_GAP}[0-9]+)+")
+_RUN = compiled(f"[0-9]{{4}}(?:{_GAP}[0-9]+){{2,}}")
 _GROUPS = compiled(  # as cards print them
     f"[2-68][0-9]{{3}}(?:(?:{_GAP}[0-9]{{4}}){{3}}(?:{_GAP}[0-9]{{3}})?"
     f"|(?:{_GAP}[0-9]{{4}}){{2}}{_GAP}[0-9]{{1,3}}|{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4,5}})"

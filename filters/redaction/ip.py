@@ -2,60 +2,104 @@
 
 import ipaddress
 from collections.abc import Iterator
+from functools import lru_cache
 
 from filters.redaction.options import Options
-from filters.redaction.patterns import compiled, stretches
+from filters.redaction.patterns import compiled
 
 _DOTTED = compiled(r"[0-9]+(?:\.[0-9]+){3,}")
-# What may not stand in front: a longer word or number, a package name, a version, a section.
+# What may not stand in front: a longer word or number, a package name, a product and its version,
+# a version, a section, an object identifier.
 _BEFORE_DOTTED = compiled(
-    r"(?:[0-9A-Za-z_.]|[A-Za-z_]-|[<>=!~]= ?|"
-    r"(?i:\b(?:version|versions|ver|v|release|rel|build|firmware|driver|revision|rev|section|sec|"
-    r"chapter|clause|article|table|figure)\.?[ :=#-]{0,2}))\z"
+    r"(?:[0-9A-Za-z_.]|[A-Za-z_]-|[<>=!~]= ?|[~^]|[A-Z][a-z]+/|[0-9],|"
+    r"(?i:\b(?:versions?|versi[o\x{F3}]n|versione|ver|v|release|rel|build|firmware|driver|revision|"
+    r"rev|section|sec|chapter|clause|article|table|figure|oid)\.?[ :=#-]{0,2}))\z"
 )
-_AFTER_DOTTED = compiled(r"[0-9A-Za-z_]|-[A-Za-z]")
-_COLONS = compiled(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*")
-_LONGEST_IPV4, _LONGEST_IPV6 = 15, 39
+_AFTER_DOTTED = compiled(r"[0-9A-Za-z_]|-[A-Za-z]|\.[0-9]")
+# What tells a small address such as 1.2.3.4 from the number of a version or section.
+_ANNOUNCED = compiled(
+    r"(?:(?:://|@|\[)|(?i:\b(?:ip|ips|ipv4|address(?:es)?|addr|hosts?|servers?|dns|resolvers?|"
+    r"nameservers?|gateway|router|proxy|client|peer|ping|inet|subnet|network)\b)[^0-9\n]{0,16})\z"
+)
+_PORT_OR_PREFIX = compiled(r"(?::[0-9]{2,5}|/[0-9]{1,2})(?:[^0-9A-Za-z]|\z)")
+_COLONS = compiled(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_LONGEST_IPV4, _LONGEST_IPV6 = 15, 45
+_LOOK_BACK = 32
+_SMALL, _TINY = 30, 3
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that has been given out so far
+_PRIVATE = tuple(  # RFC 1918, 6598, 3927, 1122; 4193, 4291
+    map(
+        ipaddress.ip_network,
+        (
+            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"),
+            *("169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"),
+        ),
+    )
+)
 
 
-def _is_ipv4(candidate: bytes) -> bool:
+@lru_cache(maxsize=4096)
+def _is_found(candidate: bytes, private: bool) -> bool:
+    """Returns whether an address is of an interface: global, or private where asked for."""
     try:
-        return ipaddress.IPv4Address(candidate.decode()).is_global
+        address = ipaddress.ip_address(candidate.decode())
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        elif address.is_global and not address.is_multicast and address in _GLOBAL_UNICAST:
+            return True
+    if isinstance(address, ipaddress.IPv4Address) and address.is_global:
+        return not address.is_multicast
+    return private and any(address in network for network in _PRIVATE)
 
 
-def _is_ipv6(candidate: bytes) -> bool:
-    try:
-        address = ipaddress.IPv6Address(candidate.decode())
-    except ValueError:
-        return False
-    return address.is_global and address in _GLOBAL_UNICAST
+def _may_be_version(data: bytes, start: int, end: int) -> bool:
+    """Returns whether four numbers are as small as those of versions and sections."""
+    parts = [int(part) for part in data[start:end].split(b".")]
+    return (
+        max(parts) < _SMALL
+        and min(parts) <= _TINY
+        and parts[0] != 10  # a private address, which is asked for
+        and not _PORT_OR_PREFIX.match(data[end : end + 7])
+        and not _ANNOUNCED.search(data[max(0, start - _LOOK_BACK) : start])
+    )
+
+
+def _dotted(data: bytes, first: int, last: int, private: bool) -> Iterator[tuple[int, int]]:
+    for match in _DOTTED.finditer(data, first, last):
+        start, end = match.span()
+        if (
+            end - start <= _LONGEST_IPV4
+            and _is_found(data[start:end], private)
+            and not _BEFORE_DOTTED.search(data[max(0, start - 12) : start])
+            and not _AFTER_DOTTED.match(data[end : end + 2])
+            and not _may_be_version(data, start, end)
+        ):
+            yield start, end
+
+
+def _with_colons(data: bytes, first: int, last: int, private: bool) -> Iterator[tuple[int, int]]:
+    for match in _COLONS.finditer(data, first, last):
+        start, end = match.span()
+        if end - start > _LONGEST_IPV6 + 2:
+            continue
+        candidate = data[start:end]
+        end -= len(candidate) - len(candidate.rstrip(b"."))
+        if data.endswith(b":", start, end) and not data.endswith(b"::", start, end):
+            end -= 1  # punctuation
+        if data.startswith(b":", start) and not data.startswith(b"::", start):
+            start += 1  # behind a word such as IP
+        elif data[max(0, start - 1) : start].isalnum():
+            continue
+        if not data[end : end + 1].isalnum() and _is_found(data[start:end], private):
+            yield start, end
 
 
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:
     """Yields the hits that begin in data[first:last]."""
-    for begin, stop in stretches(data, first, last):
-        if data.count(b".", begin, stop) < 3:
-            continue
-        for match in _DOTTED.finditer(data, begin, stop):
-            start, end = match.span()
-            if (
-                end - start <= _LONGEST_IPV4
-                and not _BEFORE_DOTTED.search(data[max(0, start - 12) : start])
-                and not _AFTER_DOTTED.match(data[end : end + 2])
-                and _is_ipv4(data[start:end])
-            ):
-                yield start, end
-    for match in _COLONS.finditer(data, first, last):
-        start, end = match.span()
-        if data.endswith(b":", start, end) and not data.endswith(b"::", start, end):
-            end -= 1  # punctuation
-        if (
-            end - start <= _LONGEST_IPV6
-            and not data[max(0, start - 1) : start].isalnum()
-            and not data[end : end + 1].isalnum()
-            and _is_ipv6(data[start:end])
-        ):
-            yield start, end
+    if data.count(b".", first, last) >= 3:
+        yield from _dotted(data, first, last, options.private_addresses)
+    if data.count(b":", first, last) >= 2:
+        yield from _with_colons(data, first, last, options.private_addresses)
