@@ -14,7 +14,8 @@ number: digits with single or several separators between them (space, no-break s
 code: words of capital letters or with digits in them, one separator between two; at least 4 digits
     and a letter.
 hex: hexadecimal digits with at least two colons, or with dots.
-decimal: a number that has four or more digits after a point, or a degree sign behind it.
+decimal: a number that has four or more digits after a point, unless it follows another number in
+    a list; or a degree sign and a number of minutes behind it.
 token: letters, digits, hyphens and underscores without a gap, at least 16 of them with a digit or
     two capital letters; and "-----BEGIN".
 at: what has an at-sign, or %40, and no white space (but for a quoted string in front), with
@@ -28,8 +29,9 @@ _ALNUM = _DIGIT | _LETTER
 _MIN_NUMBER_DIGITS, _MIN_CODE_DIGITS, _MIN_TOKEN, _MIN_HEX_WITH_DOTS = 7, 4, 16, 14
 _MAX_CAPITALS = 6  # letters in a word without digits that is part of a code
 _MAX_QUOTED = 70
+_MAX_LIST_GAP = 4
 _PRIVATE_KEY = b"-----BEGIN"
-_SPACE, _QUOTE, _PERCENT, _AT_SIGN, _COLON, _DOT, _PLUS, _BRACKET = b' "%@:.+('
+_SPACE, _QUOTE, _PERCENT, _AT_SIGN, _COLON, _DOT, _PLUS, _BRACKET, _COMMA = b' "%@:.+(,'
 
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
@@ -90,7 +92,7 @@ def _separator(data: Bytes, i: int, classes: Bytes) -> int:
 @numba.njit(cache=True)
 def _number_end(data: Bytes, i: int, classes: Bytes) -> tuple[int, int, int, bool]:
     """Returns where the number at i ends, its digits, its dots, and whether it is precise."""
-    digits, dots, end, decimals, precise = 0, 0, i, -1, False
+    start, digits, dots, end, decimals, precise = i, 0, 0, i, -1, False
     while i < len(data):
         if classes[data[i]] & _DIGIT:
             digits += 1
@@ -104,11 +106,38 @@ def _number_end(data: Bytes, i: int, classes: Bytes) -> tuple[int, int, int, boo
         if not length:
             break
         dots += data[i] == _DOT
-        decimals = 0 if data[i] == _DOT else -1
+        decimals = 0 if data[i] == _DOT and i == end and decimals < 0 else -1  # no date
         i += length
-    if end + 1 < len(data) and data[end] == 0xC2 and data[end + 1] == 0xB0:
-        precise = True
-    return end, digits, dots, precise
+    if precise and dots == 1 and digits + dots == end - start:
+        precise = not _in_list(data, start, classes)
+    return end, digits, dots, precise or _minutes_follow(data, end, classes)
+
+
+@numba.njit(cache=True)
+def _in_list(data: Bytes, start: int, classes: Bytes) -> bool:
+    """Returns whether another number stands before the one at `start`: spaces, commas between."""
+    i = start
+    while i > max(0, start - _MAX_LIST_GAP) and (data[i - 1] == _SPACE or data[i - 1] == _COMMA):
+        i -= 1
+    return i < start and i > 0 and classes[data[i - 1]] & _DIGIT != 0
+
+
+@numba.njit(cache=True)
+def _minutes_follow(data: Bytes, end: int, classes: Bytes) -> bool:
+    """Returns whether a degree sign stands at `end`, and behind it a number of minutes."""
+    if end + 4 >= len(data) or data[end] != 0xC2 or data[end + 1] not in (0xB0, 0xBA):
+        return False
+    i = end + 2 + (data[end + 2] == _SPACE)
+    start = i
+    while i < len(data) and i < start + 2 and classes[data[i]] & _DIGIT:
+        i += 1
+    while i < len(data) and data[i] == _SPACE and i < start + 3:
+        i += 1
+    return (
+        i > start
+        and i + 1 < len(data)
+        and (data[i] in (39, 44, 46, 0xE2) or (data[i] == 0xC2 and data[i + 1] == 0xB4))
+    )  # ' , . ′ ’ ´
 
 
 @numba.njit(cache=True)
