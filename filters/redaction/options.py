@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-DEFAULT_REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "NL", "AU")
+DEFAULT_REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "NL", "AU", "IN", "BR", "IL")
 """Where a phone number written without a country code may be from.
 
 The countries of the six Western languages most frequent on the web, in two of which English is

@@ -12,7 +12,9 @@ from filters.redaction.phone_plan import (
     country_code,
     country_code_of,
     is_in_use,
+    is_possible,
     national_prefix,
+    writes_area_code_in_brackets,
 )
 
 _NOT_DIGITS = bytes(set(range(256)).difference(b"0123456789"))
@@ -33,18 +35,20 @@ _LONGEST_EXTENSION = 28
 _EXIT_CODES = (b"00", b"011")
 _STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}(?:\z|[^0-9])")
 _STAND_IN_LENGTH = 15
-_NORTH_AMERICAN = compiled(r"1?[2-9][0-9]{2}[2-9][0-9]{6}")
+_ZERO, _ONE = b"01"
 _ANNOUNCEMENT_LENGTH = 41
 _ANNOUNCED = re2.Set.SearchSet()
 _ANNOUNCED.Add(
     (
-        r"(?i)[^\pL\pN_](?:[tpmf]:|ph|f[oa]no?|phones?|telephones?|telephon|tel|telefone?|telefono|"
+        r"(?i)[^\pL\pN_](?:(?:f[oa]no?|phones?|telephones?|telephon|tel|telefone?|telefono|"
         r"tel\x{E9}fono|t\x{E9}l\x{E9}phone|t\x{E9}l|tlf|telefoon|(?:telefon|telefoon|ruf|handy|fax|"
         r"mobil)nummer|mobile|mobil|mobiel|mob|m\x{F3}vil|portable|cell|cellphone|cellulare|"
-        r"celular|cel|handy|gsm|fax|telefax|hotline|whatsapp|sms|call|dial|ring|llam[ae]|llamar|"
-        r"chiama|chiamare|appelez|ligue|rufen|bellen|(?:text|contact|reach) (?:me|us|him|her|them)|"
-        r"(?:my|your|his|her|our|their|contact|callback|free|emergency)"
-        r" (?:new |direct )?number)(?:[^\pL\pN][^0-9]{0,23})?\z"
+        r"celular|cel|handy|gsm|fax|telefax|hotline|whatsapp|sms|call|dial|ring|ll[a\x{E1}]m[ae](?:me|nos)?|"
+        r"llamar|chiam[ai]re|chiama(?:mi|teci)?|appelez|ligue|rufen|bellen|(?:text|contact|reach|bel) "
+        r"(?:me|us|him|her|them)|(?:my|your|his|her|our|their|contact|callback|free|emergency)"
+        r" (?:new |direct )?number)(?:[^\pL\pN][^0-9]{0,23})?|(?:[tpmf]|ph)[:.] ?|"
+        r"(?:number|n[u\x{FA}]mero|num\x{E9}ro|nummer)(?: (?:is|now|at|on|es|el|\x{E8}|\x{E9}|o|est|le|ist|"
+        r"lautet|unter)){0,2}:? |(?:contact|kontakt|contacto|contatto|contato)s?:? )\z"
     ).encode()
 )
 _ANNOUNCED.Compile()
@@ -75,27 +79,59 @@ def _is_announced(data: bytes, start: int) -> bool:
     return _ANNOUNCED.Match(words[tag + 2 :] if tag >= 0 else words) is not None
 
 
-def _is_national(digits: bytes, ending: Ending, announced: bool, options: Options) -> bool:
-    """Returns whether a number without a plus sign is in use.
+def _is_phone(
+    digits: bytes, form: Form, ending: Ending, announced: bool, regions: tuple[str, ...]
+) -> bool:
+    """Returns whether what is written like a phone number is one.
 
     Args:
         digits: Its digits.
+        form: Where it begins.
         ending: How it is written. Without an announcement a number must be written as one: with
             the prefix that its region dials before it, and in groups.
         announced: Whether a word such as "phone" stands before it.
-        options: Where it may be from.
+        regions: Where it may be from.
     """
-    if digits.startswith(b"0") and _is_with_exit_code(digits, ending, announced):
-        return True
+    american = _north_american_region(regions)
+    if ending.is_north_american and american:
+        if ending.is_unmistakable and _may_be_north_american(digits, ending):
+            return True
+        if not form.has_plus and _may_be_north_american(digits, ending):
+            return is_in_use(digits, american)
+    if form.has_plus:
+        return is_in_use(digits, None) or (
+            (announced or ending.is_unmistakable) and is_possible(digits)
+        )
+    if digits.startswith(b"0"):
+        if ending.sizes[0] == 1 and not ending.has_brackets:
+            return False  # a decimal, or an ISBN
+        if _is_with_exit_code(digits, ending, announced):
+            return True
     if announced:
-        return any(is_in_use(digits, region) for region in options.regions)
-    if ending.is_north_american and _NORTH_AMERICAN.fullmatch(digits) is not None:
-        region = _north_american_region(options.regions)
-        return region is not None and is_in_use(digits, region)
+        return any(is_in_use(digits, region) for region in regions)
+    if ending.has_brackets and form.is_first and digits[0] != _ZERO:
+        regions = tuple(filter(writes_area_code_in_brackets, regions))
+        return any(is_in_use(digits, region) for region in regions)
+    if len(ending.sizes) == 1 and _is_isbn(digits):
+        return False
     return ending.is_national and any(
         digits.startswith(prefix) and is_in_use(digits, region)
-        for prefix, region in _regions_by_digit(options.regions).get(digits[0], ())
+        for prefix, region in _regions_by_digit(regions).get(digits[0], ())
     )
+
+
+def _is_isbn(digits: bytes) -> bool:
+    """Returns whether the last digit is the check digit of an ISBN of ten digits (ISO 2108:1992)."""
+    if len(digits) != 10:
+        return False
+    return sum((10 - place) * (digit - _ZERO) for place, digit in enumerate(digits)) % 11 == 0
+
+
+def _may_be_north_american(digits: bytes, ending: Ending) -> bool:
+    """Returns whether area code and exchange begin with a digit that those may begin with."""
+    if len(digits) == 11 and digits[0] != _ONE:
+        return False
+    return digits[-10] > _ONE and (digits[-7] > _ONE or ending.has_brackets)
 
 
 def _is_with_exit_code(digits: bytes, ending: Ending, announced: bool) -> bool:
@@ -150,24 +186,21 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
         options: Where they may be from.
     """
     first = base + form.start
-    announced = form.is_first and not form.has_plus and _is_announced(data, first)
+    announced = form.is_first and _is_announced(data, first)
     if form.has_plus:
         if _STAND_IN.match(data[first - 1 : first + _STAND_IN_LENGTH]):
             return None
-    elif not announced and not form.is_north_american:
-        by_digit = _regions_by_digit(options.regions)
-        if data[first] not in by_digit and not data.startswith(_EXIT_CODES, first):
+    elif not (announced or form.may_have_no_prefix or data[first] == _ZERO):
+        if data[first] not in _regions_by_digit(options.regions):
             return None
     for ending in form.endings:
         start, end = base + ending.start, base + ending.end
         if _is_apart(data, start, announced or form.has_plus):
             digits = data[first:end].translate(None, _NOT_DIGITS)
-            if form.has_plus:
-                found = is_in_use(digits, None)
-            else:
-                found = _is_national(digits, ending, announced, options)
-            if found and (behind := _end(data, end)) is not None:
-                return start, behind
+            if _is_phone(digits, form, ending, announced, options.regions):
+                behind = _end(data, end)
+                if behind is not None:
+                    return start, behind
     return None
 
 

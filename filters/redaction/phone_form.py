@@ -31,7 +31,11 @@ _DIGITS = compiled("0+")
 
 _SINGLE = (b" ", b".", b"-", b"/", b"na", b"pqh", b"pqs")
 _SINGLE_BUT_SLASH = tuple(gap for gap in _SINGLE if gap != b"/")
-_SPACED = tuple(b" %s " % dash for dash in (b"-", b"/", b".", b"pqh"))
+_SPACED = tuple(
+    b"%s%s%s" % (space, dash, space)
+    for space in (b" ", b"na")
+    for dash in (b"-", b"/", b".", b"pqh")
+)
 _GAPS = frozenset(
     [*_SINGLE, *_SPACED, b"(", b")"]
     + [gap + b"(" for gap in _SINGLE]
@@ -43,7 +47,10 @@ _JOINING = tuple(b"%c" % character for character in b".-/")  # what a number doe
 _DATE_GAPS = (b".", b"/", b"-")
 _FEWEST_DIGITS, _MOST_DIGITS, _MOST_GROUPS = 7, 18, 8
 _FEWEST_NATIONAL, _MOST_NATIONAL = 8, 13
+_FIRM_GAPS = frozenset((b"-", b".", b"pqh"))
 _LONGEST_TABLE_GROUP = 4
+_UNGROUPED = ((10,), (11,))
+_POST_CODE_OR_SERIAL = ((5, 4), (4, 4))  # ZIP+4, ISSN
 _NORTH_AMERICAN = ((3, 3, 4), (3, 7))
 
 
@@ -55,8 +62,10 @@ class Ending(NamedTuple):
         end: Behind its last digit.
         sizes: How many digits its groups have.
         has_brackets: Whether it begins with a bracket.
-        is_national: Whether it is grouped as numbers with a national prefix may be.
+        is_national: Whether it is grouped as numbers with a national prefix may be, or not at all.
         is_north_american: Whether it is grouped as numbers in North America are.
+        is_unmistakable: Whether it has brackets, or such groups with hyphens or dots between: no
+            row of figures looks like that.
     """
 
     start: int
@@ -65,6 +74,7 @@ class Ending(NamedTuple):
     has_brackets: bool
     is_national: bool
     is_north_american: bool
+    is_unmistakable: bool
 
 
 class Form(NamedTuple):
@@ -76,7 +86,7 @@ class Form(NamedTuple):
         is_first: Whether no other digits stand before it in the stretch.
         is_amid: Whether the separators before it and in it are the same, as amid a number or in
             a table.
-        is_north_american: Whether one of the endings is.
+        may_have_no_prefix: Whether an ending is written as numbers without national prefix may be.
         endings: What it may be, the longest first.
     """
 
@@ -84,7 +94,7 @@ class Form(NamedTuple):
     has_plus: bool
     is_first: bool
     is_amid: bool
-    is_north_american: bool
+    may_have_no_prefix: bool
     endings: tuple[Ending, ...]
 
 
@@ -125,8 +135,8 @@ def _forms(text: bytes, groups: list[tuple[int, int]]) -> Iterator[Form]:
             is_amid = before in _GAPS and gaps[index : index + 1] == [before]
             if index == 1 and sizes[0] > _LONGEST_TABLE_GROUP:
                 is_amid = False  # a post code, or 18001 for text relay
-            is_north_american = any(ending.is_north_american for ending in endings)
-            yield Form(start, has_plus, not index, is_amid, is_north_american, endings)
+            without = any(ending.is_north_american or ending.has_brackets for ending in endings)
+            yield Form(start, has_plus, not index, is_amid, without, endings)
 
 
 def _endings(
@@ -153,17 +163,24 @@ def _endings(
         closes = is_bracketed and brackets in (b")", b")()")
         if totals[last - 1] > _MOST_DIGITS or not (closes or brackets in (b"", b"()", b"()()")):
             continue
+        if last == 2 and gaps[0] == b"." and sizes[0] > 3:
+            continue  # a decimal
         if brackets and last > 3 and text.rfind(b")", start, end) > groups[3][0]:
             continue
         of = tuple(sizes[:last])
         between = gaps[: last - 1]
+        is_north_american = _is_north_american(of, between)
         yield Ending(
             start - closes,
             end,
             of,
             closes,
-            _FEWEST_NATIONAL <= totals[last - 1] <= _MOST_NATIONAL and _is_national(of, between),
-            _is_north_american(of, between),
+            of in _UNGROUPED
+            if last == 1
+            else _FEWEST_NATIONAL <= totals[last - 1] <= _MOST_NATIONAL
+            and _is_national(of, between),
+            is_north_american,
+            bool(brackets) or (is_north_american and _FIRM_GAPS.issuperset(between)),
         )
 
 
@@ -179,9 +196,13 @@ def _is_date(sizes: list[int], gaps: list[bytes]) -> bool:
 
 def _is_national(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
     """Returns whether groups are regular: 030/901820, 01.42.68.53.00, 07 11/97 81-0."""
+    if gaps == [b"-"] and sizes in _POST_CODE_OR_SERIAL:
+        return False
+    if sum(sizes) == _FEWEST_NATIONAL and gaps[0] != b"/" and b")" not in gaps[0]:
+        return False  # such as 0100 0000
     if len(sizes) > 2 and gaps[-1] == b"-" and sizes[-1] <= 4:
         sizes, gaps = sizes[:-1], gaps[:-1]  # an extension
-    if len(sizes) < 2 or min(sizes[1:]) < 2 or len(sizes) > 6:
+    if min(sizes[1:]) < 2 or len(sizes) > 6:
         return False
     further = gaps[1:]
     if further and further[0] == b"/" and sizes[0] + sizes[1] <= 5:
@@ -191,7 +212,8 @@ def _is_national(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
     if any(gap != further[0] for gap in further):
         return False
     if further[0] == b".":
-        return b"." in gaps[0] or len(further) > 1
+        in_thousands = gaps[0] == b"." and sizes[0] <= 3 and set(sizes[1:]) == {3}
+        return (b"." in gaps[0] or len(further) > 1) and not in_thousands
     return further[0] in _SINGLE_BUT_SLASH or further[0] == gaps[0] == b" - "
 
 

@@ -81,6 +81,26 @@ def is_in_use(digits: bytes, region: str | None) -> bool:
     return _is_assigned(code, _significant(digits, plan))
 
 
+def is_possible(digits: bytes) -> bool:
+    """Returns whether a number written with a plus sign has as many digits as its country's may."""
+    code = country_code_of(digits)
+    if not code or len(digits) - len(code) < _SHORTEST:
+        return False
+    plan = _plan_of_country(code)
+    return len(_significant(digits[len(code) :], plan)) in plan.lengths
+
+
+@cache
+def writes_area_code_in_brackets(region: str) -> bool:
+    """Returns whether national numbers are written like (11) 2345-6789, without a prefix."""
+    metadata = _metadata(region)
+    return metadata is not None and any(
+        number_format.national_prefix_formatting_rule == r"(\1)"
+        for number_format in metadata.number_format
+    )
+
+
+@cache
 def national_prefix(region: str) -> bytes:
     """Returns what national numbers begin with as they are written, such as b"0"; b"" if nothing.
 
