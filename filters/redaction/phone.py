@@ -12,6 +12,7 @@ from filters.redaction.phone_plan import (
     country_code,
     country_code_of,
     is_in_use,
+    is_in_use_in,
     is_possible,
     national_prefix,
     writes_area_code_in_brackets,
@@ -30,7 +31,8 @@ _EXTENSION = compiled(
     r"(?i)(?:[ \x{A0}]?[,;]?[ \x{A0}]?(?:x|extn?|extension|durchwahl|dw|nebenstelle|poste|anexo|"
     r"ramal|interno|int|toestel)[.:=]?[ \x{A0}\-]?#?|[ \x{A0}]?#)[0-9]{1,6}"
 )
-_MAY_BEGIN_EXTENSION = frozenset(b"%c" % character for character in b" \xc2,;xednpartixEDNPARTI#")
+_BEFORE_EXTENSION = b" ,;\xc2\xa0"
+_BEGINS_EXTENSION = frozenset(b"%c" % character for character in b"xednpartiXEDNPARTI#")
 _LONGEST_EXTENSION = 28
 _EXIT_CODES = (b"00", b"011")
 _STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}(?:\z|[^0-9])")
@@ -55,14 +57,19 @@ _ANNOUNCED.Compile()
 
 
 @cache
-def _regions_by_digit(regions: tuple[str, ...]) -> dict[int, list[tuple[bytes, str]]]:
-    """Returns by the first digit of national numbers: the national prefix, and the region."""
-    by_digit: dict[int, list[tuple[bytes, str]]] = {}
+def _regions_with_prefix(regions: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
+    """Returns by its first digit the regions that write a national prefix before their numbers."""
+    by_digit: dict[int, tuple[str, ...]] = {}
     for region in regions:
         prefix = national_prefix(region)
-        if prefix and country_code(region) != b"1":
-            by_digit.setdefault(prefix[0], []).append((prefix, region))
+        if prefix and country_code(region) != b"1" and not writes_area_code_in_brackets(region):
+            by_digit[prefix[0]] = (*by_digit.get(prefix[0], ()), region)
     return by_digit
+
+
+@cache
+def _regions_with_brackets(regions: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(writes_area_code_in_brackets, regions))
 
 
 @cache
@@ -108,16 +115,12 @@ def _is_phone(
         if _is_with_exit_code(digits, ending, announced):
             return True
     if announced:
-        return any(is_in_use(digits, region) for region in regions)
+        return is_in_use_in(digits, regions)
     if ending.has_brackets and form.is_first and digits[0] != _ZERO:
-        regions = tuple(filter(writes_area_code_in_brackets, regions))
-        return any(is_in_use(digits, region) for region in regions)
-    if len(ending.sizes) == 1 and _is_isbn(digits):
+        return is_in_use_in(digits, _regions_with_brackets(regions))
+    if not ending.is_national or (len(ending.sizes) == 1 and _is_isbn(digits)):
         return False
-    return ending.is_national and any(
-        digits.startswith(prefix) and is_in_use(digits, region)
-        for prefix, region in _regions_by_digit(regions).get(digits[0], ())
-    )
+    return is_in_use_in(digits, _regions_with_prefix(regions).get(digits[0], ()))
 
 
 def _is_isbn(digits: bytes) -> bool:
@@ -160,7 +163,7 @@ def _is_apart(data: bytes, start: int, announced: bool) -> bool:
 
 def _end(data: bytes, end: int) -> int | None:
     """Returns where a number ends with its extension; None if it is part of something else."""
-    if data[end : end + 1] in _MAY_BEGIN_EXTENSION:
+    if data[end : end + 4].lstrip(_BEFORE_EXTENSION)[:1] in _BEGINS_EXTENSION:
         extension = _EXTENSION.match(data[end : end + _LONGEST_EXTENSION])
         if extension is not None:
             behind = end + len(extension.group())
@@ -191,7 +194,7 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
         if _STAND_IN.match(data[first - 1 : first + _STAND_IN_LENGTH]):
             return None
     elif not (announced or form.may_have_no_prefix or data[first] == _ZERO):
-        if data[first] not in _regions_by_digit(options.regions):
+        if data[first] not in _regions_with_prefix(options.regions):
             return None
     for ending in form.endings:
         start, end = base + ending.start, base + ending.end

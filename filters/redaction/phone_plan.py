@@ -81,6 +81,14 @@ def is_in_use(digits: bytes, region: str | None) -> bool:
     return _is_assigned(code, _significant(digits, plan))
 
 
+def is_in_use_in(digits: bytes, regions: tuple[str, ...]) -> bool:
+    """Returns whether a number without a plus sign is in use, dialled in one of some regions."""
+    for index in _dialled(regions)(digits) or ():
+        if is_in_use(digits, regions[index]):
+            return True
+    return False
+
+
 def is_possible(digits: bytes) -> bool:
     """Returns whether a number written with a plus sign has as many digits as its country's may."""
     code = country_code_of(digits)
@@ -210,6 +218,44 @@ def _of_length(descriptions: "list[PhoneNumberDesc | None]", length: int) -> byt
         and (not description.possible_length or length in description.possible_length)
     ]
     return "|".join(patterns or [_NOTHING]).encode()
+
+
+@cache
+def _dialled(regions: tuple[str, ...]) -> _Matching:
+    """Returns a set of patterns, one for each region, for what may be in use if dialled there.
+
+    They match a little more than is in use, so that one look tells the regions worth a closer one.
+    """
+    patterns = re2.Set.FullMatchSet()
+    for region in regions:
+        metadata = _metadata(region)
+        patterns.Add(_NOTHING.encode() if metadata is None else _dialled_pattern(metadata).encode())
+    patterns.Compile()
+    return patterns.Match
+
+
+def _dialled_pattern(metadata: "PhoneMetadata") -> str:
+    code = str(metadata.country_code)
+    country = _metadata_of_country(code.encode())
+    types = "|".join(
+        description.national_number_pattern
+        for region in country
+        for name in _TYPES
+        if (description := getattr(region, name)) and description.national_number_pattern
+    )
+    prefixes = "|".join(
+        of.national_prefix_for_parsing
+        for of in (metadata, country[0])
+        if of.national_prefix_for_parsing
+    )
+    prefix = f"(?:{prefixes or _NOTHING})"
+    exit_code = metadata.international_prefix or _NOTHING
+    changed = f"|(?:{code})?{prefix}[0-9]*"  # by a rule
+    has_rule = any(of.national_prefix_transform_rule for of in (metadata, country[0]))
+    return (
+        f"(?:{exit_code})[0-9]*|(?:{code}{prefix}?)?{prefix}?(?:{types})"
+        f"{changed if has_rule else ''}"
+    )
 
 
 @cache
