@@ -189,14 +189,18 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
         options: Where they may be from.
     """
     first = base + form.start
+    if form.has_plus and _STAND_IN.match(data[first - 1 : first + _STAND_IN_LENGTH]):
+        return None
     announced = form.is_first and _is_announced(data, first)
-    if form.has_plus:
-        if _STAND_IN.match(data[first - 1 : first + _STAND_IN_LENGTH]):
+    needs_prefix = not (announced or form.may_have_no_prefix)
+    if needs_prefix and data[first] not in _regions_with_prefix(options.regions):
+        if not data.startswith(_EXIT_CODES, first):
             return None
-    elif not (announced or form.may_have_no_prefix or data[first] == _ZERO):
-        if data[first] not in _regions_with_prefix(options.regions):
-            return None
+    may_be_any = announced or form.has_plus or data.startswith(_EXIT_CODES, first)
     for ending in form.endings:
+        if not (may_be_any or ending.is_national or ending.is_north_american):
+            if not ending.has_brackets:
+                continue
         start, end = base + ending.start, base + ending.end
         if _is_apart(data, start, announced or form.has_plus):
             digits = data[first:end].translate(None, _NOT_DIGITS)

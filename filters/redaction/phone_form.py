@@ -5,8 +5,8 @@ at once however many numbers have it.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
-from itertools import accumulate, pairwise
+from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from filters.redaction.patterns import compiled
@@ -27,7 +27,7 @@ for _characters, _classes in (
 _SHAPES = bytes(_SHAPE)
 
 _STRETCH = compiled(r"(?:\(?\+|\()?0(?:[ .\-/()0]|na|pq[hs]){5,}0")
-_DIGITS = compiled("0+")
+_DIGITS_ALONE = bytes.maketrans(b" .-/()+napqhs", b" " * 13)
 
 _SINGLE = (b" ", b".", b"-", b"/", b"na", b"pqh", b"pqs")
 _SINGLE_BUT_SLASH = tuple(gap for gap in _SINGLE if gap != b"/")
@@ -77,25 +77,61 @@ class Ending(NamedTuple):
     is_unmistakable: bool
 
 
-class Form(NamedTuple):
-    """The numbers that may begin in one place.
+class _Groups(NamedTuple):
+    """The groups of digits of a stretch.
+
+    Attributes:
+        text: The shape that the stretch is in.
+        spans: Where in it the groups are.
+        sizes: How many digits they have.
+        gaps: What stands between each and the next.
+    """
+
+    text: bytes
+    spans: list[tuple[int, int]]
+    sizes: list[int]
+    gaps: list[bytes]
+
+
+class Form:
+    """The numbers that may begin with a group of digits.
 
     Attributes:
         start: The first digit.
         has_plus: Whether a plus sign stands before it.
         is_first: Whether no other digits stand before it in the stretch.
-        is_amid: Whether the separators before it and in it are the same, as amid a number or in
-            a table.
-        may_have_no_prefix: Whether an ending is written as numbers without national prefix may be.
-        endings: What it may be, the longest first.
+        is_amid: Whether the separators before it and behind it are the same, as amid a number or
+            in a table.
+        may_have_no_prefix: Whether it begins as numbers without a national prefix may: with three
+            groups as in North America, or with a bracket.
     """
 
-    start: int
-    has_plus: bool
-    is_first: bool
-    is_amid: bool
-    may_have_no_prefix: bool
-    endings: tuple[Ending, ...]
+    def __init__(self, groups: _Groups, index: int) -> None:
+        """Describes the numbers that may begin with the group of that index."""
+        text, spans, sizes, gaps = groups
+        self.start = spans[index][0]
+        self.is_first = not index
+        before = text[self.start - 1 : self.start]
+        self.has_plus = before == b"+"
+        # a number may follow a post code, or 18001 for text relay
+        self.is_amid = (
+            0 < index < len(gaps)
+            and gaps[index - 1] == gaps[index]
+            and gaps[index] in _GAPS
+            and (index > 1 or sizes[0] <= _LONGEST_TABLE_GROUP)
+        )
+        area = index + (sizes[index] == 1)
+        self.may_have_no_prefix = (
+            before == b"(" or before == b"+" or tuple(sizes[area : area + 3]) == (3, 3, 4)
+        )
+        self._groups, self._index = groups, index
+
+    @cached_property
+    def endings(self) -> tuple[Ending, ...]:
+        """What the number may be, the longest first."""
+        index = self._index
+        text, spans, sizes, gaps = self._groups
+        return tuple(_endings(text, spans[index:], sizes[index:], gaps[index:], self.has_plus))
 
 
 def shape(text: bytes) -> bytes:
@@ -113,30 +149,32 @@ def stretches(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=8192)
 def forms(text: bytes) -> tuple[Form, ...]:
-    """Returns where in a shape numbers may begin, and where those may end, left to right."""
+    """Returns where in a shape numbers may begin, left to right."""
     found: list[Form] = []
     for match in _STRETCH.finditer(text):
         start, end = match.span()
-        if end - start <= LONGEST and text.count(b"0", start, end) >= _FEWEST_DIGITS:
-            found += _forms(text, [group.span() for group in _DIGITS.finditer(text, start, end)])
+        digits = text.count(b"0", start, end)
+        if end - start <= LONGEST and digits >= _FEWEST_DIGITS:
+            found += _forms(text, start, end, digits)
     return tuple(found)
 
 
-def _forms(text: bytes, groups: list[tuple[int, int]]) -> Iterator[Form]:
-    sizes = [end - start for start, end in groups]
-    gaps = [text[one[1] : two[0]] for one, two in pairwise(groups)]
-    for index, (start, _) in enumerate(groups):
-        has_plus = not index and text[start - 1 : start] == b"+"
-        before = gaps[index - 1] if index else b""
-        if before.endswith(_JOINING):
-            continue
-        endings = tuple(_endings(text, groups[index:], sizes[index:], gaps[index:], has_plus))
-        if endings:
-            is_amid = before in _GAPS and gaps[index : index + 1] == [before]
-            if index == 1 and sizes[0] > _LONGEST_TABLE_GROUP:
-                is_amid = False  # a post code, or 18001 for text relay
-            without = any(ending.is_north_american or ending.has_brackets for ending in endings)
-            yield Form(start, has_plus, not index, is_amid, without, endings)
+def _forms(text: bytes, start: int, end: int, digits: int) -> Iterator[Form]:
+    stretch = text[start:end].lstrip(b"(+")
+    sizes = [len(group) for group in stretch.translate(_DIGITS_ALONE).split()]
+    gaps = [gap for gap in stretch.split(b"0") if gap]
+    spans = []
+    position = end - len(stretch)
+    for size, gap in zip(sizes, [*gaps, b""], strict=True):
+        spans.append((position, position + size))
+        position += size + len(gap)
+    groups = _Groups(text, spans, sizes, gaps)
+    for index, size in enumerate(sizes):
+        if digits < _FEWEST_DIGITS:
+            break
+        digits -= size
+        if not index or not gaps[index - 1].endswith(_JOINING):
+            yield Form(groups, index)
 
 
 def _endings(
