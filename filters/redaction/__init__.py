@@ -12,8 +12,8 @@ addresses are beyond patterns.
 """
 
 from filters.redaction.detection import find
-from filters.redaction.options import DEFAULT_REGIONS, TYPES, Options
+from filters.redaction.options import DEFAULT_REGIONS, NAMES, TYPES, Options
 from filters.redaction.replacement import Redaction, redact
 from filters.redaction.spans import Span
 
-__all__ = ["DEFAULT_REGIONS", "TYPES", "Options", "Redaction", "Span", "find", "redact"]
+__all__ = ["DEFAULT_REGIONS", "NAMES", "TYPES", "Options", "Redaction", "Span", "find", "redact"]

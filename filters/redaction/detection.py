@@ -47,7 +47,10 @@ def find(text: str, options: Options = Options(), compiled: bool = True) -> list
 
     Returns:
         Spans in the order of the text, none of them overlapping: hits are claimed type by type
-        in the order of `TYPES`, and within a type from left to right.
+        in the order of `TYPES`, then the names, and within a type from left to right.
+
+    Raises:
+        FilterUnavailable: Names are looked for and their model is missing.
     """
     data = text.encode("utf-8", "surrogatepass")
     windows, other_digits = _windows(data)
@@ -62,6 +65,10 @@ def find(text: str, options: Options = Options(), compiled: bool = True) -> list
     ]
     if len(data) != len(text):
         claims = _in_code_points(data, claims)
+    if options.names:
+        from filters.redaction.names import finder
+
+        claims.append(finder(options.names, options.names_model)(text))
     return without_overlaps(claims)
 
 

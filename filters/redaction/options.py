@@ -24,6 +24,9 @@ TYPES = (
 )
 """The types in the order in which they claim text: where hits overlap, the earlier type wins."""
 
+NAMES = ("person", "location", "nrp", "organization")
+"""The types that need a model, see `filters.redaction.names`. They claim text after all others."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -35,14 +38,21 @@ class Options:
         spelled_out_emails: Whether `name [at] domain` is an e-mail address, too.
         private_addresses: Whether IP addresses that are not global are found, too, such as
             192.168.0.1 and ::1.
+        names: Some of `NAMES`.
+        names_model: The spaCy model that finds them: the name of its package, or its folder.
     """
 
     types: tuple[str, ...] = TYPES
     regions: tuple[str, ...] = DEFAULT_REGIONS
     spelled_out_emails: bool = False
     private_addresses: bool = False
+    names: tuple[str, ...] = ()
+    names_model: str = "en_core_web_lg"
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.types).difference(TYPES))
         if unknown:
             raise ValueError(f"no detector for {unknown}; there are: {', '.join(TYPES)}")
+        unknown = sorted(set(self.names).difference(NAMES))
+        if unknown:
+            raise ValueError(f"no names of type {unknown}; there are: {', '.join(NAMES)}")
