@@ -31,7 +31,7 @@ LABELS = {
 `nrp` is a nationality, or a religious or political group."""
 
 LONGEST_PIECE = 20_000
-"""Characters that the model sees at once; its memory grows with them, about 10 KB for each."""
+"""Characters that the model sees at once; its memory grows with them, by 4 KB for each."""
 
 LONGEST_WORD = 300
 """Characters without white space that the model sees as one: spaCy takes quadratic time there."""
