@@ -6,6 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.redaction import Options, find, redact
+from filters.redaction.replacement import Replacement
+from filters.redaction.strategies import stand_ins, tags
 
 PLAIN = Options(types=("email",))
 SPELLED_OUT = Options(types=("email",), spelled_out_emails=True)
@@ -15,7 +17,7 @@ CASES = [
     "Write to «john.doe+news@mail.example.co.uk».",
     "<«a@b.de»>, '«c_d@e-f.org»'! ''@b.com",
     "?mailto=«a@b.com»&x=1 //«user@host.org»/path «a@b.com»@c.com",
-    "no@host, @name, a@1.2, a@-b.com, @@@, .@b.com, a@.com",
+    "no@host, @name, a@1.2, a@-b.com, @@@, .@b.com, a@.com, a@«b.zzz@c.com»",
     f"{'x' * 20}«{'y' * 64}@b.com»",
     f"xx«{'é' * 32}@b.com»",
     "mailto:«o'brien@example.ie»?subject=x «a&b@example.com», &«c@example.com» -«d@example.com»",
@@ -94,9 +96,10 @@ def test_windows_miss_nothing(text: str) -> None:
     assert find(text, PLAIN) == find(text, PLAIN, compiled=False)
 
 
-@given(texts, st.sampled_from([PLAIN, SPELLED_OUT]))
-def test_redaction_is_complete(text: str, options: Options) -> None:
-    redacted = redact(text, options).text
+@example('"a b"@c.de"a b"@c.de', PLAIN, stand_ins)
+@given(texts, st.sampled_from([PLAIN, SPELLED_OUT]), st.sampled_from([tags, stand_ins]))
+def test_redaction_is_complete(text: str, options: Options, replacement: Replacement) -> None:
+    redacted = redact(text, options, replacement).text
     assert find(redacted, options) == []
 
 

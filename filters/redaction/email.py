@@ -38,6 +38,7 @@ _SPELLED_OUT = compiled(
 )
 _LAST_LABEL = compiled(rf"{_HOST}\z")
 
+_SHORTEST = len("a@b.de")
 _LONGEST_LOCAL_PART, _LONGEST_DOMAIN, _LONGEST_LABEL = 64, 255, 63
 """Bytes: RFC 5321, 4.5.3.1, and RFC 1035, 2.3.4."""
 
@@ -53,7 +54,8 @@ def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple
     cut. What stands before an at-sign and is a password in a URL is no local part. The addresses
     of repositories (git@github.com:owner/name) and the stand-in `person1@example.com` are no hits.
     """
-    for match in _EMAIL.finditer(data, first, last):
+    position = first
+    while last - position >= _SHORTEST and (match := _EMAIL.search(data, position, last)):
         start, end = match.span()
         at = data.find(b"@", start, end)
         after = at + 1
@@ -61,6 +63,7 @@ def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple
             at = data.rindex(b"%40", start, end)
             after = at + 3
         end = _domain_end(data, after, end)
+        position = end or after  # what is no domain may be the next local part
         if not end:
             continue
         start = _local_part_start(data, start, at, data[after:end].isascii())
