@@ -104,6 +104,8 @@ CASES = [
     f"AKIA{'X' * 16} ghp_{'x' * 36} ghp_{'0' * 36}",
     "sk-proj-your-key-goes-here-1-2-3 sk-fading-circle-1 hf_hub_download_1_2_3_4",
     f"{HEADER}... {HEADER}.{part({'sub': '1'})} {part({'typ': 'JWT'})}.{part({})}.{made_up(43)}",
+    f"{HEADER[:-2]}.{made_up(20)}.{made_up(43)}",
+    f"eyJhIjpb{'W1tb' * 3000}.{made_up(20)}.{made_up(43)}",
     f"eyJ{made_up(30)} x{TOKENS['github']} task-{TOKENS['openai']} {TOKENS['amazon'].lower()}",
     f"{made_up(40)} {made_up(64, HEX)} 123e4567-e89b-12d3-a456-426614174000",
 ]

@@ -5,6 +5,7 @@ its tokens longer before. Public keys, certificates and identifiers of accounts 
 """
 
 import base64
+import json
 from collections.abc import Iterator
 
 from filters.redaction.options import Options
@@ -240,10 +241,12 @@ def _is_secret(data: bytes, start: int, end: int) -> bool:
 
 
 def _is_web_token(token: bytes) -> bool:
-    """Returns whether the header names an algorithm: RFC 7515, 4.1.1, and RFC 7516, 4.1.1."""
-    header = token[: token.index(b".")]
-    header = header[: len(header) // 4 * 4]  # the rest is no whole byte or the closing bracket
-    return b'"alg"' in base64.urlsafe_b64decode(header)
+    """Returns whether the header is JSON that names an algorithm: RFC 7515, 4.1.1."""
+    try:
+        header = json.loads(base64.urlsafe_b64decode(token[: token.index(b".")] + b"=="))
+    except (ValueError, RecursionError):
+        return False
+    return "alg" in header
 
 
 def _private_keys(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
