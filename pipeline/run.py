@@ -20,7 +20,6 @@ from filters.redaction import Options, redact
 from pipeline import resources, storage
 from pipeline.accounts import Accounts, take_accounts
 from pipeline.errors import UsageError, UserError, without_user_info
-from pipeline.mill import redaction_options
 from pipeline.output import (
     FORMAT_VERSION,
     Job,
@@ -31,7 +30,7 @@ from pipeline.output import (
 )
 from pipeline.progress import shown
 from pipeline.recipe import Recipe, digest
-from pipeline.redacting import key_mark
+from pipeline.redacting import key_mark, options_of
 from pipeline.sources.plan import plan
 from pipeline.sources.records import ERRORS
 from pipeline.verdicts import VERDICTS, known_cutoffs
@@ -209,7 +208,7 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 def write_manifest(job: Job, accounts: Accounts) -> None:
     """Writes manifest.json, the last file of a run, and removes what belongs to no manifest."""
-    options = redaction_options(job.recipe)
+    options = options_of(job.recipe.redaction)
     shards = [shard for summary in job.summaries("tokenize") for shard in summary["shards"]]
     tokenizer = job.summaries("tokenizer")[0]
     tallies = {

@@ -22,8 +22,8 @@ from pipeline import storage
 from pipeline.bpe import Encoder, definition_of
 from pipeline.errors import UserError
 from pipeline.match import read_arrow
-from pipeline.mill import redaction_options
 from pipeline.recipe import Recipe
+from pipeline.redacting import options_of
 
 PIECE = 1 << 20  # bytes of a file of no known kind that are looked at together
 OVERLAP = 1 << 12  # of a piece and the one after it
@@ -124,7 +124,7 @@ def scan(root: str, manifest: dict[str, Any]) -> Scan | None:
     recipe = Recipe.model_validate(manifest["recipe"])
     if recipe.redaction is None:
         return None
-    result = Scan(redaction_options(recipe))
+    result = Scan(options_of(recipe.redaction))
     copied = {f"work/files/{file['sha256']}" for file in manifest["files"]}
     given = set(_values(manifest["recipe"], result.options))
     for name in storage.names_below(root):

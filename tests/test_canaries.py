@@ -23,10 +23,10 @@ from conftest import CONFIG, changed, prose
 from tokenizers import Tokenizer
 
 from filters.redaction import find
-from pipeline.mill import redaction_options
 from pipeline.recipe import load_recipe
+from pipeline.redacting import options_of
 
-OPTIONS = redaction_options(load_recipe("gopher", CONFIG))
+OPTIONS = options_of(load_recipe("gopher", CONFIG).redaction)
 
 # A value of each type (of some two), and a part of it that is nowhere else. Made up, or from ranges
 # kept for examples; in pieces where a scanner for secrets would take them for real.
