@@ -245,8 +245,12 @@ def redact(
     from pipeline.redact_command import how_to_redact, redact_file
 
     streams = (sys.stdin.buffer, sys.stdout.buffer)
-    with suppress(BrokenPipeError):  # who reads has seen enough
+    try:
         redact_file(file, text_field, how_to_redact(set_), as_json, streams, err)
+    except BrokenPipeError:
+        pass  # who reads has seen enough
+    except KeyboardInterrupt:
+        raise Interrupted("stopped", "The rest was not redacted.") from None
 
 
 @app.command("train")

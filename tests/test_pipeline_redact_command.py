@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from filters.redaction import redact
+from pipeline.cli import main
 from pipeline.errors import UsageError, UserError
 from pipeline.redact_command import how_to_redact, redact_file
 
@@ -213,3 +214,15 @@ def test_who_stops_reading_gets_no_error(file: Path) -> None:
     assert process.stderr.read() == b""
     assert process.wait() == 0
     process.stderr.close()
+
+
+def test_ctrl_c_is_told_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.redact_command.redact_file", stop)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    with pytest.raises(SystemExit) as ended:
+        main(["redact"])
+    assert ended.value.code == 130
