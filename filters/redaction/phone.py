@@ -35,7 +35,7 @@ _BEFORE_EXTENSION = b" ,;\xc2\xa0"
 _BEGINS_EXTENSION = frozenset(b"%c" % character for character in b"xednpartiXEDNPARTI#")
 _LONGEST_EXTENSION = 28
 _EXIT_CODES = (b"00", b"011")
-_STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}(?:\z|[^0-9])")
+_STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}")
 _STAND_IN_LENGTH = 15
 _ZERO, _ONE = b"01"
 _ANNOUNCEMENT_LENGTH = 41
@@ -189,7 +189,8 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
         options: Where they may be from.
     """
     first = base + form.start
-    if form.has_plus and _STAND_IN.match(data[first - 1 : first + _STAND_IN_LENGTH]):
+    after = first - 1 + _STAND_IN_LENGTH
+    if form.has_plus and _STAND_IN.match(data, first - 1) and not data[after : after + 1].isdigit():
         return None
     announced = form.is_first and _is_announced(data, first)
     needs_prefix = not (announced or form.may_have_no_prefix)
