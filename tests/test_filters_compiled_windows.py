@@ -52,11 +52,16 @@ def tokens(data: bytes) -> list[tuple[int, int]]:
 
 
 def ats(data: bytes) -> list[tuple[int, int]]:
-    return [
-        match.span()
-        for match in re.finditer(rb"[^\x00-\x20]+", data)
-        if re.search(b"@|%40", match[0])
-    ]
+    found = []
+    for match in re.finditer(rb"[^\x00-\x20]+", data):
+        at = re.search(b"@|%40", match[0])
+        if at:
+            before, after = match[0][: at.start()], match[0][at.start() + 1 :]
+            if (before or re.search(b"[@%]", after)) and (
+                b":" in before or re.search(b"[.:]", after)
+            ):
+                found.append(match.span())
+    return found
 
 
 KINDS = {"number": numbers, "decimal": decimals, "hex": hexes, "token": tokens, "at": ats}
