@@ -208,7 +208,7 @@ def test_a_file_name_is_data_of_its_documents(source):
 @pytest.mark.parametrize(
     ("url", "redacted", "count"),
     [
-        ("https://a.org/?to=canary%40b.org&x=%20", "https://a.org/?to=<|email|>&x= ", 1),
+        ("https://a.org/?to=canary%40b.org&x=%20", "https://a.org/?to=<|email|>&x=%20", 1),
         ("https://a.org/?u=%3Fto%3Dcanary%2540b.org", "https://a.org/?u=?to=<|email|>", 1),
         ("https://a.org/?to=c@b.org&cc=canary%40b.org", None, 2),
         ("https://a.org/a%20b?c=100%", "https://a.org/a%20b?c=100%", 0),
