@@ -93,6 +93,8 @@ def _hits(data: bytes, name: str, options: Options, windows: Windows | None) -> 
         places = [(0, len(data))]
     else:
         places = [place for kind in kinds for place in windows[kind]]
+        if not places:
+            return []
     found = {hit for first, last in places for hit in hits(data, first, last, options)}
     return [Span(start, end, name) for start, end in sorted(found)]
 
