@@ -1,6 +1,7 @@
 """Names, with a small spaCy model of rules that the tests make; its weights would be a download."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,14 @@ def test_hostile_text_takes_linear_time(options: Options, piece: str) -> None:
     find("warms up", options)
     with linear_time():
         find(text, options)
+
+
+def test_a_model_is_told_from_another_by_its_files(model: str, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(model, folder)
+    assert names.digest_of(str(folder)) == names.digest_of(model)
+    (folder / "entity_ruler" / "patterns.jsonl").write_text("")
+    assert names.digest_of(str(folder)) != names.digest_of(model)
 
 
 # --- without Presidio -------------------------------------------------------------------------

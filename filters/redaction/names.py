@@ -11,6 +11,7 @@ with digits in each of its words.
 import string
 from collections.abc import Callable, Iterator
 from functools import cache
+from hashlib import file_digest, sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -112,6 +113,21 @@ def load(model: str) -> Any:
         return spacy.load(model, exclude=_NOT_NEEDED)
     except (OSError, ValueError, ImportError) as error:
         raise FilterUnavailable(f"The spaCy model {model} cannot be loaded: {error}") from error
+
+
+def digest_of(model: str) -> str:
+    """Returns the SHA-256 of a spaCy model, all its files with their names.
+
+    Raises:
+        FilterUnavailable: As for `load`.
+    """
+    folder = load(model).path
+    found = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = file_digest(file, "sha256").digest()
+        found.update(f"{path.relative_to(folder).as_posix()}\n".encode() + content)
+    return found.hexdigest()
 
 
 def _engine(language: Any, names: tuple[str, ...], known: set[str]) -> Any:
