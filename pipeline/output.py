@@ -36,7 +36,7 @@ LIBRARIES = (
     "tokenizers",
     "trafilatura",
 )
-OPTIONAL_LIBRARIES = ("kenlm", "sentencepiece", "spacy")
+OPTIONAL_LIBRARIES = ("kenlm", "presidio-analyzer", "sentencepiece", "spacy")
 
 # Modules that write no part, by the beginnings of their paths; a change in one makes no part
 # obsolete.

@@ -10,6 +10,7 @@ import hashlib
 from functools import lru_cache
 from typing import NamedTuple
 
+from filters.errors import FilterUnavailable
 from filters.loaders import forget
 from filters.redaction import Options
 from filters.redaction.strategies import Replacement, digests, stand_ins, tags
@@ -38,6 +39,8 @@ def options_of(settings: Redaction | None) -> Options:
         regions=tuple(settings.regions),
         spelled_out_emails=settings.spelled_out_emails,
         private_addresses=settings.private_addresses,
+        names=tuple(settings.names),
+        names_model=settings.names_model,
     )
 
 
@@ -45,9 +48,12 @@ def redacting(settings: Redaction | None) -> Redacting:
     """Returns how a recipe redacts.
 
     Raises:
-        UserError: the key's file cannot be read, or is too short.
+        UserError: the key's file cannot be read, or is too short; or the model that finds names, or
+            what it needs, is missing.
     """
     options = options_of(settings)
+    if settings and settings.names:
+        _find_model(settings)  # said before the first document
     if settings and settings.replace == "stand_in":
         return Redacting(options, stand_ins)
     if settings and settings.replace == "digest":
@@ -62,6 +68,29 @@ def key_mark(settings: Redaction | None) -> str:
         UserError: as for `redacting`.
     """
     return _keys(settings)[1].hex() if settings and settings.replace == "digest" else ""
+
+
+def names_mark(settings: Redaction | None) -> str:
+    """Returns what tells another model of names from the recipe's; "" if it has none.
+
+    Raises:
+        UserError: the model, or what it needs, is missing.
+    """
+    if not settings or not settings.names:
+        return ""
+    from filters.redaction.names import digest_of
+
+    _find_model(settings)
+    return digest_of(settings.names_model)
+
+
+def _find_model(settings: Redaction) -> None:
+    from filters.redaction.names import finder
+
+    try:
+        finder(tuple(settings.names), settings.names_model)
+    except FilterUnavailable as error:
+        raise UserError(str(error)) from None
 
 
 def check_key(settings: Redaction | None, mark: str) -> None:

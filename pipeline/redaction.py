@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from filters.redaction import DEFAULT_REGIONS, TYPES
+from filters.redaction import DEFAULT_REGIONS, NAMES, TYPES
 from pipeline.settings import Section
 
 
@@ -22,6 +22,10 @@ def _known(value: str, names: Iterable[str], otherwise: str) -> str:
 
 def _type(value: str) -> str:
     return _known(value, TYPES, f"one of {', '.join(TYPES)}")
+
+
+def _name(value: str) -> str:
+    return _known(value, NAMES, f"one of {', '.join(NAMES)}")
 
 
 def _region(value: str) -> str:
@@ -55,6 +59,13 @@ class Redaction(Section):
     )
     private_addresses: bool = Field(
         default=False, description="IP addresses that are not global are replaced, too"
+    )
+    names: list[Annotated[str, AfterValidator(_name)]] = Field(
+        default=[],
+        description="person, location, nrp, organization: names that a model finds (extra)",
+    )
+    names_model: str = Field(
+        default="en_core_web_lg", description="spaCy model for names, by its package or folder"
     )
 
     @model_validator(mode="after")

@@ -30,7 +30,7 @@ from pipeline.output import (
 )
 from pipeline.progress import shown
 from pipeline.recipe import Recipe, digest
-from pipeline.redacting import key_mark, options_of
+from pipeline.redacting import key_mark, names_mark, options_of
 from pipeline.sources.plan import plan
 from pipeline.sources.records import ERRORS
 from pipeline.verdicts import VERDICTS, known_cutoffs
@@ -91,7 +91,7 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         recipe_json=recipe.model_dump_json(),
         plan=digest(splits),
         n_parts=len(splits),
-        code=digest([code_version(), model]),
+        code=digest([code_version(), model, names_mark(recipe.redaction)]),
         given_tokenizer=hashlib.sha256(tokenizer).hexdigest() if tokenizer else "",
         files=tuple(resources.hashes(recipe.filters.files()).items()),
         key_mark=key_mark(recipe.redaction),

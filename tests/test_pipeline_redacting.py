@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import CONFIG, make_test_job, run_stages
 
-from filters.redaction import Options, redact
+from filters.redaction import Options, names, redact
 from pipeline import redacting
 from pipeline.errors import UserError
 from pipeline.mill import mill
@@ -43,6 +44,9 @@ def test_options_are_those_of_the_settings() -> None:
     assert redacting.options_of(
         settings("types=[ip]", "regions=[JP]", "spelled_out_emails=true", "private_addresses=true")
     ) == Options(("ip",), ("JP",), spelled_out_emails=True, private_addresses=True)
+    assert redacting.options_of(settings("names=[person]", "names_model=a/model")) == Options(
+        names=("person",), names_model="a/model"
+    )
     assert redact(TEXT, *redacting.redacting(None)) == (TEXT, [])
 
 
@@ -168,3 +172,28 @@ def test_tags_of_the_recipes_types_are_special_tokens(
     tokenizer = json.loads(Path(job.output.path("tokenizer/tokenizer.json")).read_text())
     tokens = [token["content"] for token in tokenizer["added_tokens"]]
     assert tokens == ["<|endoftext|>", *(["<|email|>", "<|mac|>"] if special else [])]
+
+
+def test_a_model_of_names_is_looked_for_before_the_first_document(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    names.load.cache_clear()
+    asked = settings("names=[person]", "names_model=no_such_model")
+    for function in (redacting.redacting, redacting.names_mark):
+        with pytest.raises(UserError, match=r"pip install 'gristmill\[names\]'"):
+            function(asked)
+    assert redacting.names_mark(settings()) == redacting.names_mark(None) == ""
+
+
+def test_another_model_of_names_is_another_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "finder", lambda types, model: lambda text: [])
+    monkeypatch.setattr(names, "digest_of", str.upper)
+
+    def code_with(model: str) -> str:
+        keys = ["redaction.names=[person]", f"redaction.names_model={model}"]
+        return make_test_job(tmp_path, {"in.jsonl": [{"text": TEXT}]}, "raw", keys, model).code
+
+    assert code_with("one") == code_with("one") != code_with("other")

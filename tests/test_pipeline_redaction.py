@@ -17,6 +17,8 @@ def test_all_types_are_replaced_by_tags_unless_said_otherwise() -> None:
         regions=list(DEFAULT_REGIONS),
         spelled_out_emails=False,
         private_addresses=False,
+        names=[],
+        names_model="en_core_web_lg",
     )
 
 
@@ -27,6 +29,10 @@ def test_all_types_are_replaced_by_tags_unless_said_otherwise() -> None:
         ("types=[ip, zzz]", r"redaction\.types\.1: unknown zzz; expected one of .*email, iban"),
         ("regions=[US, us]", r"redaction\.regions\.1: unknown us; did you mean US\?"),
         ("regions=[UK]", r"unknown UK; expected an ISO 3166 code such as US or GB"),
+        (
+            "names=[people]",
+            r"redaction\.names\.0: unknown people; expected one of person, location",
+        ),
         ("replace=tags", "redaction.replace: expected 'tag', 'stand_in' or 'digest'"),
         ("replace=digest", r"replace: digest needs key, a file .* head -c 32 /dev/urandom > "),
         ("key=secret", "only replace: digest has a use for key"),
@@ -56,6 +62,8 @@ def test_valid_settings_are_taken() -> None:
             "redaction.key=a/file",
             "redaction.regions=[JP, US]",
             "redaction.private_addresses=true",
+            "redaction.names=[person]",
+            "redaction.names_model=a/model",
         ],
     )
     assert recipe.redaction == Redaction(
@@ -64,4 +72,6 @@ def test_valid_settings_are_taken() -> None:
         key="a/file",
         regions=["JP", "US"],
         private_addresses=True,
+        names=["person"],
+        names_model="a/model",
     )
