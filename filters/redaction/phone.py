@@ -38,20 +38,24 @@ _EXIT_CODES = (b"00", b"011")
 _STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}")
 _STAND_IN_LENGTH = 15
 _ZERO, _ONE = b"01"
+_NUMBERS = (  # words that a few others may stand behind: "Tel. (Büro):", "call us at"
+    r"f[oa]no?|phones?|telephones?|telephon|tel|telefone?|telefono|tel\x{E9}fono|tlf|telefoon|"
+    r"t\x{E9}l|t\x{E9}l\x{E9}phone|mob|mobile?|mobiel|m\x{F3}vil|portable|cell|cellphone|cellulare|"
+    r"cel|celular|handy|gsm|fax|telefax|hotline|whatsapp|sms|(?:telefon|telefoon|ruf|handy|fax|"
+    r"mobil)nummer|call|dial|ring|ll[a\x{E1}]m[ae](?:me|nos)?|llamar|chiam[ai]re|"
+    r"chiama(?:mi|teci)?|appelez|ligue|rufen|bellen|(?:text|contact|reach|bel) "
+    r"(?:me|us|him|her|them)|(?:my|your|his|her|our|their|contact|callback|free|emergency) "
+    r"(?:new |direct )?number"
+)
+_JUST_BEFORE = (  # words that the number has to follow: "p: ", "il mio numero è"
+    r"(?:[tpmf]:|ph[:.]) ?|(?:number|n[u\x{FA}]mero|num\x{E9}ro|nummer)"
+    r"(?: (?:is|now|at|on|es|el|\x{E8}|\x{E9}|o|est|le|ist|lautet|unter)){0,2}:? |"
+    r"(?:contact|kontakt|contacto|contatto|contato)s?:? "
+)
 _ANNOUNCEMENT_LENGTH = 41
 _ANNOUNCED = re2.Set.SearchSet()
 _ANNOUNCED.Add(
-    (
-        r"(?i)[^\pL\pN_](?:(?:f[oa]no?|phones?|telephones?|telephon|tel|telefone?|telefono|"
-        r"tel\x{E9}fono|t\x{E9}l\x{E9}phone|t\x{E9}l|tlf|telefoon|(?:telefon|telefoon|ruf|handy|fax|"
-        r"mobil)nummer|mobile|mobil|mobiel|mob|m\x{F3}vil|portable|cell|cellphone|cellulare|"
-        r"celular|cel|handy|gsm|fax|telefax|hotline|whatsapp|sms|call|dial|ring|ll[a\x{E1}]m[ae](?:me|nos)?|"
-        r"llamar|chiam[ai]re|chiama(?:mi|teci)?|appelez|ligue|rufen|bellen|(?:text|contact|reach|bel) "
-        r"(?:me|us|him|her|them)|(?:my|your|his|her|our|their|contact|callback|free|emergency)"
-        r" (?:new |direct )?number)(?:[^\pL\pN][^0-9]{0,23})?|(?:[tpmf]|ph)[:.] ?|"
-        r"(?:number|n[u\x{FA}]mero|num\x{E9}ro|nummer)(?: (?:is|now|at|on|es|el|\x{E8}|\x{E9}|o|est|le|ist|"
-        r"lautet|unter)){0,2}:? |(?:contact|kontakt|contacto|contatto|contato)s?:? )\z"
-    ).encode()
+    rf"(?i)[^\pL\pN_](?:(?:{_NUMBERS})(?:[^\pL\pN][^0-9]{{0,23}})?|{_JUST_BEFORE})\z".encode()
 )
 _ANNOUNCED.Compile()
 
@@ -124,7 +128,7 @@ def _is_phone(
 
 
 def _is_isbn(digits: bytes) -> bool:
-    """Returns whether the last digit is the check digit of an ISBN of ten digits (ISO 2108:1992)."""
+    """Returns whether the last digit is the check digit of an ISBN-10 (ISO 2108:1992)."""
     if len(digits) != 10:
         return False
     return sum((10 - place) * (digit - _ZERO) for place, digit in enumerate(digits)) % 11 == 0
@@ -193,15 +197,13 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
     if form.has_plus and _STAND_IN.match(data, first - 1) and not data[after : after + 1].isdigit():
         return None
     announced = form.is_first and _is_announced(data, first)
-    needs_prefix = not (announced or form.may_have_no_prefix)
-    if needs_prefix and data[first] not in _regions_with_prefix(options.regions):
-        if not data.startswith(_EXIT_CODES, first):
-            return None
     may_be_any = announced or form.has_plus or data.startswith(_EXIT_CODES, first)
+    may_begin = may_be_any or form.may_have_no_prefix
+    if not may_begin and data[first] not in _regions_with_prefix(options.regions):
+        return None
     for ending in form.endings:
-        if not (may_be_any or ending.is_national or ending.is_north_american):
-            if not ending.has_brackets:
-                continue
+        if not (may_be_any or ending.is_written):
+            continue
         start, end = base + ending.start, base + ending.end
         if _is_apart(data, start, announced or form.has_plus):
             digits = data[first:end].translate(None, _NOT_DIGITS)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from filters.redaction.patterns import compiled
 
-LONGEST = 80
-"""Bytes. Longer runs of digits and separators are tables; a list of phone numbers has words, commas
-or line feeds in between."""
+LONGEST, _MOST_IN_STRETCH = 80, 16
+"""Bytes, and groups of digits. Longer runs of digits and separators are tables; a list of phone
+numbers has words, commas or line feeds in between."""
 
 _SHAPE = bytearray(b"#" * 256)
 _SHAPE[48:58] = b"0" * 10
@@ -76,6 +76,11 @@ class Ending(NamedTuple):
     is_north_american: bool
     is_unmistakable: bool
 
+    @property
+    def is_written(self) -> bool:
+        """Whether it may be a phone number that nothing announces."""
+        return self.is_national or self.is_north_american or self.has_brackets
+
 
 class _Groups(NamedTuple):
     """The groups of digits of a stretch.
@@ -121,8 +126,10 @@ class Form:
             and (index > 1 or sizes[0] <= _LONGEST_TABLE_GROUP)
         )
         area = index + (sizes[index] == 1)
-        self.may_have_no_prefix = (
-            before == b"(" or before == b"+" or tuple(sizes[area : area + 3]) == (3, 3, 4)
+        self.may_have_no_prefix = before in (b"(", b"+") or tuple(sizes[area : area + 3]) == (
+            3,
+            3,
+            4,
         )
         self._groups, self._index = groups, index
 
@@ -162,6 +169,8 @@ def forms(text: bytes) -> tuple[Form, ...]:
 def _forms(text: bytes, start: int, end: int, digits: int) -> Iterator[Form]:
     stretch = text[start:end].lstrip(b"(+")
     sizes = [len(group) for group in stretch.translate(_DIGITS_ALONE).split()]
+    if len(sizes) > _MOST_IN_STRETCH:
+        return
     gaps = [gap for gap in stretch.split(b"0") if gap]
     spans = []
     position = end - len(stretch)

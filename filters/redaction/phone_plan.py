@@ -83,10 +83,8 @@ def is_in_use(digits: bytes, region: str | None) -> bool:
 
 def is_in_use_in(digits: bytes, regions: tuple[str, ...]) -> bool:
     """Returns whether a number without a plus sign is in use, dialled in one of some regions."""
-    for index in _dialled(regions)(digits) or ():
-        if is_in_use(digits, regions[index]):
-            return True
-    return False
+    likely = _dialled(regions)(digits) or ()
+    return any(is_in_use(digits, regions[index]) for index in likely)
 
 
 def is_possible(digits: bytes) -> bool:
@@ -231,7 +229,8 @@ def _dialled(regions: tuple[str, ...]) -> _Matching:
         metadata = _metadata(region)
         patterns.Add(_NOTHING.encode() if metadata is None else _dialled_pattern(metadata).encode())
     patterns.Compile()
-    return patterns.Match
+    matching: _Matching = patterns.Match
+    return matching
 
 
 def _dialled_pattern(metadata: "PhoneMetadata") -> str:
