@@ -5,9 +5,9 @@ from dataclasses import dataclass
 DEFAULT_REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "NL", "AU", "IN", "BR", "IL")
 """Where a phone number written without a country code may be from.
 
-The countries of the six Western languages most frequent on the web, in two of which English is
-written; US stands for all of +1, so Canada too. Each region more costs precision and time, and a
-number with its country code is found for any country.
+The largest countries of the seven Western languages most frequent on the web, more of those that
+write English, and Israel; US stands for all of +1, so Canada too. Each region more costs precision
+and time, and a number with its country code is found for any country.
 """
 
 TYPES = (

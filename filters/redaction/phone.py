@@ -29,7 +29,7 @@ _NOT_BEHIND = frozenset(
 )
 _EXTENSION = compiled(
     r"(?i)(?:[ \x{A0}]?[,;]?[ \x{A0}]?(?:x|extn?|extension|durchwahl|dw|nebenstelle|poste|anexo|"
-    r"ramal|interno|int|toestel)[.:=]?[ \x{A0}\-]?#?|[ \x{A0}]?#)[0-9]{1,6}"
+    r"ramal|interno|int|toestel)[.:=]?[ \x{A0}]?-?#?|[ \x{A0}]?#)[0-9]{1,6}"
 )
 _BEFORE_EXTENSION = b" ,;\xc2\xa0"
 _BEGINS_EXTENSION = frozenset(b"%c" % character for character in b"xednpartiXEDNPARTI#")

@@ -251,6 +251,8 @@ def _is_national(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
         sizes, gaps = sizes[:-1], gaps[:-1]  # an extension
     if min(sizes[1:]) < 2 or len(sizes) > 6:
         return False
+    if gaps[0].endswith(b"(") and len(sizes) > 2:
+        sizes, gaps = sizes[1:], gaps[1:]  # 8 (495) 123-45-67
     further = gaps[1:]
     if further and further[0] == b"/" and sizes[0] + sizes[1] <= 5:
         further = further[1:]  # 07 11/97 81
@@ -261,6 +263,8 @@ def _is_national(sizes: tuple[int, ...], gaps: list[bytes]) -> bool:
     if further[0] == b".":
         in_thousands = gaps[0] == b"." and sizes[0] <= 3 and set(sizes[1:]) == {3}
         return (b"." in gaps[0] or len(further) > 1) and not in_thousands
+    if gaps[0] == b".":
+        return False
     return further[0] in _SINGLE_BUT_SLASH or further[0] == gaps[0] == b" - "
 
 
