@@ -39,7 +39,7 @@ _STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}")
 _STAND_IN_LENGTH = 15
 _ZERO, _ONE = b"01"
 _NUMBERS = (  # words that a few others may stand behind: "Tel. (Büro):", "call us at"
-    r"f[oa]no?|phones?|telephones?|telephon|tel|telefone?|telefono|tel\x{E9}fono|tlf|telefoon|"
+    r"fono?|phones?|telephones?|telephon|tel|telefone?|telefono|tel\x{E9}fono|tlf|telefoon|"
     r"t\x{E9}l|t\x{E9}l\x{E9}phone|mob|mobile?|mobiel|m\x{F3}vil|portable|cell|cellphone|cellulare|"
     r"cel|celular|handy|gsm|fax|telefax|hotline|whatsapp|sms|(?:telefon|telefoon|ruf|handy|fax|"
     r"mobil)nummer|call|dial|ring|ll[a\x{E1}]m[ae](?:me|nos)?|llamar|chiam[ai]re|"
