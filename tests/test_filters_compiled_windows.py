@@ -20,8 +20,9 @@ def numbers(data: bytes) -> list[tuple[int, int]]:
     for match in NUMBER.finditer(data):
         digits, dots = len(DIGIT.findall(match[0])), match[0].count(b".")
         if digits >= 7 or (dots >= 3 and digits >= 4):
-            before = data[match.start() - 1 : match.start()] in (b"+", b"(")
-            found.append((match.start() - before, match.end()))
+            before = re.search(rb"(?:\(?\+|\()?\Z", data[: match.start()])
+            assert before is not None
+            found.append((before.start(), match.end()))
     return found
 
 
