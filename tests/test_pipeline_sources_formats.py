@@ -15,6 +15,8 @@ from pipeline.sources.formats import compression, detect, recognised, stem
         ("/d/crawl.warc.gz", "warc", "gzip", "crawl"),
         ("/d/crawl.warc.lz4", "warc", "lz4", "crawl"),
         ("/d/crawl.warc.wet.gz", "wet", "gzip", "crawl"),
+        ("https://a.org/b.jsonl.gz?signature=secret/x.y", "jsonl", "gzip", "b"),
+        ("/d/a?b.jsonl", "jsonl", None, "a?b"),
     ],
 )
 def test_known_names(name, format, codec, short):

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sources.plan import plan
-from pipeline.sources.records import SourceOptions
+from pipeline.sources.plan import plan, with_user_info
+from pipeline.sources.records import SourceOptions, Split
 
 OPTIONS = SourceOptions(split_bytes=1000)
 
@@ -98,3 +98,15 @@ def test_planning_loads_no_reader():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_names_and_passwords_come_back_for_reading():
+    split = Split(
+        0, "text", "https://a.org/x", 0, 1, 1, "v", ("https://b.org/y", "/z", "https://c.org")
+    )
+    inputs = ["https://u:v@a.org/*", "https://w:x@a.org/x", "https://token@b.org:80/y", "/z"]
+    inputs += ["https://y:z@b.org/d/"]
+    found = with_user_info(split, inputs)
+    assert found.url == "https://w:x@a.org/x"
+    assert found.more == ("https://y:z@b.org/y", "/z", "https://c.org")
+    assert with_user_info(split, []) == split

@@ -231,3 +231,13 @@ def test_is_empty(root):
     assert storage.is_empty(f"{root}/nothing")
     put(f"{root}/folder/part")
     assert not storage.is_empty(f"{root}/folder")
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+def test_names_of_all_files_below_a_folder(scheme, tmp_path):
+    root = f"{scheme}{tmp_path}"
+    for name in ("b/c.txt", "a.txt", "b/.x.tmp"):
+        storage.write_bytes(f"{root}/{name}", b"")
+    assert storage.names_below(root) == ["a.txt", "b/.x.tmp", "b/c.txt"]
+    assert storage.names_below(f"{root}/b/") == [".x.tmp", "c.txt"]
+    assert storage.names_below(f"{root}/none") == []

@@ -74,11 +74,16 @@ def detect(url: str, format: str) -> str:
 
 
 def _suffix(url: str) -> str:
-    name = url.rsplit("/", 1)[-1].lower()
+    name = _without_query(url).rsplit("/", 1)[-1].lower()
     dot = name.rfind(".")
     return name[dot:] if dot > 0 else ""
 
 
 def _uncompressed(url: str) -> str:
-    suffix = _suffix(url)
+    suffix, url = _suffix(url), _without_query(url)
     return url[: -len(suffix)] if suffix in COMPRESSIONS else url
+
+
+def _without_query(url: str) -> str:
+    """Returns a web address up to its query, where signed addresses have their secret."""
+    return url.split("?", 1)[0] if url.startswith(("http://", "https://")) else url
