@@ -220,7 +220,7 @@ def explain(
 
 @app.command()
 def verify(output: OutputArgument) -> None:
-    """Check an output against its manifest: counts, ids, checksums."""
+    """Check counts, ids and checksums, and that no personal data is in anything written."""
     from pipeline.look import verify_output
 
     out.print(verify_output(output), markup=False)

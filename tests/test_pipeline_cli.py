@@ -227,6 +227,19 @@ def test_files_in_the_working_directory_are_not_taken_for_modules(
     assert "loaded" not in ended.err
 
 
+def test_debug_shows_places_and_no_text(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("SECRET text of a document")
+
+    monkeypatch.setattr("pipeline.run.make_job", fail)
+    ended = call(*GOOD, "--debug")
+    assert ended.code == 1
+    assert "in fail" in ended.err
+    assert "LookupError (its message is left out" in ended.err
+    assert "error: internal error: LookupError in test_pipeline_cli:" in ended.err
+    assert "SECRET text" not in ended.err.replace('raise LookupError("SECRET text', "")
+
+
 def test_error_that_nobody_foresaw_is_one_line_without_its_text(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
