@@ -31,6 +31,7 @@ from pipeline.output import (
 from pipeline.progress import shown
 from pipeline.recipe import Recipe, digest
 from pipeline.redacting import key_mark, names_mark, options_of
+from pipeline.sources.formats import stem
 from pipeline.sources.plan import plan
 from pipeline.sources.records import ERRORS
 from pipeline.verdicts import VERDICTS, known_cutoffs
@@ -252,9 +253,13 @@ def write_manifest(job: Job, accounts: Accounts) -> None:
 
 
 def _redacted_path(url: str, options: Options) -> str:
-    """Redacts a path or URL, also each name in it by itself."""
+    """Redacts a path or URL, also each name in it by itself, without its suffixes."""
     names = redact(url, options).text.split("/")
-    return "/".join(redact(name, options).text for name in names)
+    stems = [stem(name) for name in names]
+    return "/".join(
+        name.replace(short, redact(short, options).text, 1)
+        for name, short in zip(names, stems, strict=True)
+    )
 
 
 def _remove_strays(job: Job, shards: set[str]) -> None:

@@ -41,9 +41,14 @@ PLANTED = {
     "credential": ("AKIA" + "Q3EGTZ7RLW5XMPJ2", "Q3EGTZ7RLW5X"),
     "mac": ("3c:5a:b4:7e:19:d2", "b4:7e:19"),
     "coordinates": ("48.858370, 2.294481", "858370, 2.29"),
-    "national_id": ("12345678Z", "45678Z"),
+    "national_id": ("529.982.247-25", "982.247-25"),
 }
-SAID = "Ask for {} when you come back to the old bridge."
+ANNOUNCED = {"48.858370, 2.294481": "coordinates: ", "529.982.247-25": "CPF "}
+
+
+def said_of(value: str) -> str:
+    """Returns a sentence with a value, announced where its type needs that."""
+    return f"Ask for {ANNOUNCED.get(value, '')}{value} when you come back to the old bridge."
 
 
 def is_found(text: str, value: str) -> bool:
@@ -54,9 +59,7 @@ def is_found(text: str, value: str) -> bool:
 
 # What the detectors cannot find where it stands would be no leak.
 CANARIES = {
-    name: planted
-    for name, planted in PLANTED.items()
-    if is_found(SAID.format(planted[0]), planted[0])
+    name: planted for name, planted in PLANTED.items() if is_found(said_of(planted[0]), planted[0])
 }
 BARE = {name: planted for name, planted in CANARIES.items() if is_found(planted[0], planted[0])}
 
@@ -72,7 +75,7 @@ def test_the_detectors_find_what_is_planted() -> None:
 
 def json_rows(name: str, value: str, number: int) -> Iterator[bytes]:
     """Yields JSON lines with a canary in documents of every fate."""
-    said = SAID.format(value)
+    said = said_of(value)
     base = f"{prose(number)} {said} {prose(number + 500, 30)}"
     near = changed(base, 20)
     rows: list[dict[str, object]] = [
@@ -110,7 +113,7 @@ def json_rows(name: str, value: str, number: int) -> Iterator[bytes]:
 
 def warc_record(value: str, number: int, more: int = 0) -> bytes:
     """Returns a page with a canary wherever a page has room; `more` makes its length wrong."""
-    said = SAID.format(value)
+    said = said_of(value)
     page = (
         f'<html><head><title>{value}</title><meta name="author" content="{value}">'
         f"<!-- {value} --></head><body><main><p>{prose(number)} {said}</p>"
@@ -151,8 +154,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cut.warc.gz").write_bytes(
         gzip.compress(records[0]) + gzip.compress(records[1])[:-90]
     )
-    (folder / "a.txt").write_bytes(b"\xff\xfe" + SAID.format(values[0]).encode())
-    texts = [SAID.format(value) for value in values]
+    (folder / "a.txt").write_bytes(b"\xff\xfe" + said_of(values[0]).encode())
+    texts = [said_of(value) for value in values]
     (folder / "b.md").write_text("\n".join(texts))
     for name, (value, _) in BARE.items():
         if "/" not in value and "::" not in value:  # which chains file systems in fsspec
@@ -288,7 +291,12 @@ def test_nothing_leaks(more: tuple[object, ...], place: Place) -> None:
         "too_large",
         "truncated",
     }
-    assert report["redactions"].keys() == {name.split()[0] for name in CANARIES}
+    counted = [
+        dict(row)
+        for path in (place.root / "documents").glob("*.parquet")
+        for row in pq.read_table(path)["redactions"].to_pylist()
+    ]
+    assert set().union(*counted) >= {name.split()[0] for name in CANARIES}
     for words in (("verify",), ("report",), ("inspect",)):
         shown = ["documents", "--json", "--limit", 9999] if words == ("inspect",) else []
         looked = gristmill(*words, place.root, *shown)
