@@ -1,10 +1,365 @@
-"""National numbers with check digits."""
+"""National numbers of persons: one table of their forms, check digits and announcing words.
 
-from collections.abc import Iterator
+A number without letters whose check digit lets one in ten random numbers pass is found only behind
+a word that announces it, and so is one without a check digit. What is found anywhere has letters in
+fixed places, two check digits in a printed form, or a date inside and a check digit.
+"""
 
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from filters.redaction.check_digits import ean, luhn, mod_11_2, mod_11_10, verhoeff, weighted
 from filters.redaction.options import Options
+from filters.redaction.patterns import compiled
+
+
+def _date(month: bytes, day: bytes) -> bool:
+    return 1 <= int(month) <= 12 and 1 <= int(day) <= 31
+
+
+def _nhs(number: bytes) -> bool:
+    return (weighted(number, range(10, 1, -1)) + int(number[9:])) % 11 == 0
+
+
+def _nino(number: bytes) -> bool:
+    return number[:2] not in (b"BG", b"GB", b"KN", b"NK", b"NT", b"TN", b"ZZ")
+
+
+def _steuer_id(number: bytes) -> bool:
+    counts = sorted(number[:10].count(digit) for digit in set(number[:10]))
+    return counts[-1] in (2, 3) and counts[-2] == 1 and mod_11_10(number)
+
+
+def _nir(number: bytes) -> bool:
+    digits = number.replace(b"2A", b"19").replace(b"2B", b"18")
+    return (int(digits[:13]) + int(digits[13:])) % 97 == 0
+
+
+def _dni(number: bytes) -> bool:
+    digits = number[:-1].translate(bytes.maketrans(b"XYZ", b"012"))
+    return number[-1] == b"TRWAGMYFPDXBNJZSQVHLCKE"[int(digits) % 23]
+
+
+_ODD_PLACES = (
+    *(1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18),
+    *(20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+)
+
+
+def _codice_fiscale(number: bytes) -> bool:
+    values = [byte - (65 if byte >= 65 else 48) for byte in number]
+    odd = sum(_ODD_PLACES[value] for value in values[:15:2])
+    return (odd + sum(values[1:15:2])) % 26 == values[15]
+
+
+def _bsn(number: bytes) -> bool:
+    return weighted(number, (9, 8, 7, 6, 5, 4, 3, 2, -1)) % 11 == 0 and number != b"0" * 9
+
+
+def _rijksregister(number: bytes) -> bool:
+    check = 97 - int(number[9:])
+    return int(number[2:4]) <= 12 and check in (int(number[:9]) % 97, int(b"2" + number[:9]) % 97)
+
+
+def _pesel(number: bytes) -> bool:
+    month = b"%d" % (int(number[2:4]) % 20)
+    check = weighted(number, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1))
+    return _date(month, number[4:6]) and check % 10 == 0
+
+
+def _personnummer(number: bytes) -> bool:
+    number = number[-10:]
+    day = int(number[4:6])
+    return luhn(number) and _date(number[2:4], b"%d" % (day - 60 if day > 60 else day))
+
+
+def _hetu(number: bytes) -> bool:
+    check = b"0123456789ABCDEFHJKLMNPRSTUVWXY"[int(number[:6] + number[-4:-1]) % 31]
+    return number[-1] == check and _date(number[2:4], number[:2])
+
+
+def _cpr(number: bytes) -> bool:
+    return _date(number[2:4], number[:2])
+
+
+def _fodselsnummer(number: bytes) -> bool:
+    day = int(number[:2])
+    return (
+        _date(number[2:4], b"%d" % (day - 40 if day > 40 else day))
+        and weighted(number, (3, 7, 6, 1, 8, 9, 4, 5, 2, 1)) % 11 == 0
+        and weighted(number, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)) % 11 == 0
+    )
+
+
+def _svnr(number: bytes) -> bool:
+    return weighted(number, (3, 7, 9, 0, 5, 8, 4, 2, 1, 6)) % 11 == int(number[3:4])
+
+
+def _nif(number: bytes) -> bool:
+    return (11 - weighted(number, range(9, 1, -1)) % 11) % 11 % 10 == int(number[8:])
+
+
+def _tfn(number: bytes) -> bool:
+    return weighted(number, (1, 4, 3, 7, 5, 8, 6, 9, 10)) % 11 == 0
+
+
+def _medicare(number: bytes) -> bool:
+    return weighted(number, (1, 3, 7, 9, 1, 3, 7, 9)) % 10 == int(number[8:9])
+
+
+def _cpf(number: bytes) -> bool:
+    first = weighted(number, range(10, 1, -1)) * 10 % 11 % 10
+    second = weighted(number, range(11, 1, -1)) * 10 % 11 % 10
+    return number[9:] == b"%d%d" % (first, second) and len(set(number)) > 1
+
+
+def _curp(number: bytes) -> bool:
+    # Letters count from 10; behind N there is an Ñ.
+    values = [byte - 48 if byte < 65 else byte - 55 + (byte > 78) for byte in number]
+    total = sum(value * (18 - place) for place, value in enumerate(values[:17]))
+    return -total % 10 == values[17] and _date(number[6:8], number[8:10])
+
+
+def _resident_id(number: bytes) -> bool:
+    return (
+        number[6:8] in (b"19", b"20") and _date(number[10:12], number[12:14]) and mod_11_2(number)
+    )
+
+
+def _rrn(number: bytes) -> bool:
+    check = 11 - weighted(number, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
+    return check % 10 == int(number[12:]) and _date(number[2:4], number[4:6])
+
+
+def _nric(number: bytes) -> bool:
+    total = weighted(number[1:], (2, 7, 6, 5, 4, 3, 2))
+    total += {"T": 4, "G": 4, "M": 3}.get(chr(number[0]), 0)
+    letters = {"S": b"JZIHGFEDCBA", "T": b"JZIHGFEDCBA", "M": b"XWUTRQPNJLK"}
+    return number[8] == letters.get(chr(number[0]), b"XWUTRQPNMLK")[total % 11]
+
+
+def _south_african(number: bytes) -> bool:
+    return _date(number[2:4], number[4:6]) and luhn(number)
+
+
+def _kimlik(number: bytes) -> bool:
+    odd, even = (sum(int(chr(byte)) for byte in number[place:9:2]) for place in (0, 1))
+    tenth = (7 * odd - even) % 10
+    return number[9:] == b"%d%d" % (tenth, (odd + even + tenth) % 10)
+
+
+def _itin(number: bytes) -> bool:
+    return int(number[3:5]) not in (66, 67, 68, 69, 89, 93)
+
+
+class _Number(NamedTuple):
+    """A kind of number.
+
+    Attributes:
+        name: Country and name.
+        pattern: Its forms.
+        is_valid: Whether its check digits and dates are right, without separators.
+        words: What announces it; "" if it is found anywhere.
+    """
+
+    name: str
+    pattern: str
+    is_valid: Callable[[bytes], bool]
+    words: str = ""
+
+
+_G = r"[ \-\x{A0}]?"  # a gap, or none
+_3_3_3 = rf"[0-9]{{3}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}"
+
+NUMBERS = (
+    # Found anywhere. Sources: HMRC manual NIM39110; BOE Orden INT/2058/2008; DM 23/12/1976;
+    # INSEE's note on the NIR; arrêté royal 3/4/1984; DVV on the personal identity code; ZAS on
+    # the AHVN13; Receita Federal; RENAPO's instructions on the CURP; GB 11643-1999; ICA.
+    _Number(
+        "GB NINO",
+        r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",
+        _nino,
+    ),
+    _Number("ES DNI", r"[0-9]{8}[ \-]?[A-Z]|[0-9]{2}\.[0-9]{3}\.[0-9]{3}[ \-]?[A-Z]", _dni),
+    _Number("ES NIE", r"[XYZ][ \-]?[0-9]{7}[ \-]?[A-Z]", _dni),
+    _Number(
+        "IT codice fiscale",
+        r"[A-Z]{3} ?[A-Z]{3} ?[0-9]{2}[A-EHLMPRST][0-9]{2} ?[A-Z][0-9]{3}[A-Z]",
+        _codice_fiscale,
+    ),
+    _Number(
+        "FR NIR",
+        rf"[12]{_G}[0-9]{{2}}{_G}(?:0[1-9]|1[0-2]){_G}(?:[0-9]{{2}}|2[AB])"
+        rf"{_G}[0-9]{{3}}{_G}[0-9]{{3}}{_G}[0-9]{{2}}",
+        _nir,
+    ),
+    _Number("BE NRN", r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}", _rijksregister),
+    _Number("FI HETU", r"[0-3][0-9]{5}[+\-A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]", _hetu),
+    _Number("CH AHV", r"756[. ]?[0-9]{4}[. ]?[0-9]{4}[. ]?[0-9]{2}", ean),
+    _Number("BR CPF", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", _cpf),
+    _Number("MX CURP", r"[A-Z][AEIOUX][A-Z]{2}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]", _curp),
+    _Number("CN resident id", r"[1-8][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx]", _resident_id),
+    _Number("SG NRIC", r"[STFGM][0-9]{7}[A-Z]", _nric),
+    # Announced. Sources: NHS Data Dictionary; BZSt; Rijksdienst voor Identiteitsgegevens; ustawa
+    # o ewidencji ludności; Skatteverket SKV 704; CPR-kontoret; Skatteetaten; Dachverband der
+    # Sozialversicherungsträger; Autoridade Tributária; Service Canada; ATO; Services Australia;
+    # UIDAI; Income Tax Department of India; Ministry of the Interior and Safety of Korea;
+    # Department of Home Affairs of South Africa; NVI; Population Authority of Israel; IRS.
+    _Number("GB NHS", rf"[0-9]{{3}}{_G}[0-9]{{3}}{_G}[0-9]{{4}}", _nhs, r"NHS|National Health"),
+    _Number(
+        "DE Steuer-IdNr",
+        r"[1-9][0-9]{10}|[1-9][0-9] [0-9]{3} [0-9]{3} [0-9]{3}",
+        _steuer_id,
+        r"Steuer-?ID|Steuer-?Id(?:ent|-?Nr)\w*|IdNr|TIN|(?i:steuerliche identifikation\w*|tax id)",
+    ),
+    _Number(
+        "NL BSN",
+        rf"[0-9]{{4}}\.[0-9]{{2}}\.[0-9]{{3}}|{_3_3_3}",
+        _bsn,
+        r"(?i:bsn|burgerservicenummer|sofi-?nummer|citizen service)",
+    ),
+    _Number(
+        "BE NRN",
+        r"[0-9]{11}|[0-9]{6}[ \-][0-9]{3}[ .\-][0-9]{2}",
+        _rijksregister,
+        r"(?i:rijksregister\w*|registre national|num[e\x{E9}]ro national|national register)|"
+        r"(?i:niss|insz)",
+    ),
+    _Number("PL PESEL", r"[0-9]{11}", _pesel, r"(?i:pesel)"),
+    _Number(
+        "SE personnummer",
+        r"(?:19|20)?[0-9]{6}[ \-+]?[0-9]{4}",
+        _personnummer,
+        r"(?i:personnummer|personnr|samordningsnummer|personal identity|swedish id)",
+    ),
+    _Number("DK CPR", r"[0-3][0-9]{5}[ \-]?[0-9]{4}", _cpr, r"(?i:cpr(?:-?(?:nr|nummer))?)"),
+    _Number(
+        "NO fødselsnummer",
+        r"[0-7][0-9]{5} ?[0-9]{5}",
+        _fodselsnummer,
+        r"(?i:f[o\x{F8}]dselsnummer|personnummer|d-nummer|national identity|norwegian id)",
+    ),
+    _Number(
+        "AT SVNR",
+        r"[1-9][0-9]{3} ?[0-9]{6}",
+        _svnr,
+        r"(?i:svnr|sv-?nummer|sv-nr|sozialversicherungs\w*|versicherungsnummer|social security)",
+    ),
+    _Number(
+        "PT NIF",
+        rf"[1-9][0-9]{{2}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}",
+        _nif,
+        r"NIF|(?i:contribuinte|n[u\x{FA}]mero fiscal)",
+    ),
+    _Number(
+        "CA SIN",
+        rf"[1-79][0-9]{{2}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}",
+        luhn,
+        r"SIN|(?i:social insurance)",
+    ),
+    _Number("AU TFN", _3_3_3, _tfn, r"(?i:tfn|tax file)"),
+    _Number("AU Medicare", rf"[2-6][0-9]{{3}}{_G}[0-9]{{5}}{_G}[0-9]", _medicare, r"(?i:medicare)"),
+    _Number(
+        "IN Aadhaar",
+        rf"[2-9][0-9]{{3}}{_G}[0-9]{{4}}{_G}[0-9]{{4}}",
+        verhoeff,
+        r"(?i:aadha{1,2}r|adhaar|uidai)|UID",
+    ),
+    _Number(
+        "IN PAN",
+        r"[A-Z]{3}[ABCFGHJ-LPT][A-Z][0-9]{4}[A-Z]",
+        bytes.isalnum,
+        r"PAN|(?i:permanent account)",
+    ),
+    _Number("BR CPF", r"[0-9]{11}|[0-9]{9}-[0-9]{2}", _cpf, r"(?i:cpf)"),
+    _Number(
+        "KR RRN",
+        r"[0-9]{6}[ \-]?[1-8][0-9]{6}",
+        _rrn,
+        r"\x{C8FC}\x{BBFC}(?:\x{B4F1}\x{B85D})?\x{BC88}\x{D638}|RRN|(?i:resident registration)",
+    ),
+    _Number(
+        "ZA ID",
+        rf"[0-9]{{6}}{_G}[0-9]{{4}}{_G}[01][0-9]{{2}}",
+        _south_african,
+        r"ID|(?i:id (?:number|no)|identity (?:number|no|document)|south african id)",
+    ),
+    _Number("TR kimlik", r"[1-9][0-9]{10}", _kimlik, r"(?i:kimlik|tckn|t\.?c\.?)"),
+    _Number(
+        "IL teudat zehut",
+        r"[0-9]{8}-?[0-9]",
+        luhn,
+        r"\x{5EA}\x{5E2}\x{5D5}\x{5D3}\x{5EA} \x{5D6}\x{5D4}\x{5D5}\x{5EA}|\x{5EA}\.?\x{5D6}|"
+        r"(?i:teudat zehut|israeli id)",
+    ),
+    _Number("US ITIN", r"9[0-9]{2}-?[5-9][0-9]-?[0-9]{4}", _itin, r"ITIN|(?i:individual taxpayer)"),
+)
+_ANYWHERE = tuple(
+    (compiled(number.pattern), number.is_valid) for number in NUMBERS if not number.words
+)
+_ANY_FORM = compiled("|".join(number.pattern for number in NUMBERS if not number.words))
+
+
+def _announcement(words: str) -> str:
+    return rf"(?:\b|[^\x00-\x7f])(?:{words})(?:\b|[^\x00-\x7f]|\W)"
+
+
+_ANNOUNCED = tuple(
+    (compiled(_announcement(number.words)), compiled(number.pattern), number.is_valid)
+    for number in NUMBERS
+    if number.words
+)
+_ANY_WORD = compiled(_announcement("|".join(number.words for number in NUMBERS if number.words)))
+_SHORTEST, _LONGEST = 9, 24
+_LONGEST_WORD, _REACH = 60, 40  # in bytes
+_BEFORE = compiled(r"(?:[0-9A-Za-z_]|[0-9A-Za-z][\-]|[0-9][.,/])\z")
+_AFTER = compiled(r"[0-9A-Za-z_]|[.\-/,][0-9]|-[A-Za-z]")
+_SEPARATORS = " .-+\xa0".encode()
+
+
+def _stands_alone(data: bytes, start: int, end: int) -> bool:
+    return not (
+        _BEFORE.search(data[max(0, start - 2) : start]) or _AFTER.match(data[end : end + 2])
+    )
+
+
+def _compact(data: bytes, start: int, end: int) -> bytes:
+    return data[start:end].translate(None, _SEPARATORS).upper()
+
+
+def _anywhere(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
+    for candidate in _ANY_FORM.finditer(data, first, last):
+        start = candidate.start()
+        for pattern, is_valid in _ANYWHERE:
+            match = pattern.match(data, start, min(last, start + _LONGEST))
+            if (
+                match is not None
+                and is_valid(_compact(data, start, match.end()))
+                and _stands_alone(data, start, match.end())
+            ):
+                yield start, match.end()
+                break
+
+
+def _announced(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
+    begin = max(0, first - _REACH - _LONGEST_WORD)
+    if not _ANY_WORD.search(data, begin, last):
+        return
+    for words, pattern, is_valid in _ANNOUNCED:
+        for word in words.finditer(data, begin, last):
+            reach = word.end() + _REACH
+            stop = min(last, reach + _LONGEST)
+            for match in pattern.finditer(data, max(first, word.end()), stop):
+                start, end = match.span()
+                if (
+                    start <= reach
+                    and is_valid(_compact(data, start, end))
+                    and _stands_alone(data, start, end)
+                ):
+                    yield start, end
 
 
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:
-    """Yields none yet."""
-    return iter(())
+    """Yields the hits that begin in data[first:last]."""
+    if last - first >= _SHORTEST:
+        yield from sorted({*_anywhere(data, first, last), *_announced(data, first, last)})
