@@ -169,7 +169,8 @@ class _Number(NamedTuple):
 
 
 _G = r"[ \-\x{A0}]?"  # a gap, or none
-_3_3_3 = rf"[0-9]{{3}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}"
+_2_3_3 = rf"[0-9]{{2}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}"
+_3_3_3 = "[0-9]" + _2_3_3
 
 NUMBERS = (
     # Found anywhere. Sources: HMRC manual NIM39110; BOE Orden INT/2058/2008; DM 23/12/1976;
@@ -247,13 +248,13 @@ NUMBERS = (
     ),
     _Number(
         "PT NIF",
-        rf"[1-9][0-9]{{2}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}",
+        "[1-9]" + _2_3_3,
         _nif,
         r"NIF|(?i:contribuinte|n[u\x{FA}]mero fiscal)",
     ),
     _Number(
         "CA SIN",
-        rf"[1-79][0-9]{{2}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}",
+        "[1-79]" + _2_3_3,
         luhn,
         r"SIN|(?i:social insurance)",
     ),
