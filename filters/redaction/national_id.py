@@ -302,7 +302,7 @@ _ANY_FORM = compiled("|".join(number.pattern for number in NUMBERS if not number
 
 
 def _announcement(words: str) -> str:
-    return rf"(?:\b|[^\x00-\x7f])(?:{words})(?:\b|[^\x00-\x7f]|\W)"
+    return rf"(?:^|[^0-9A-Za-z_])(?:{words})(?:[^0-9A-Za-z_]|\z)"
 
 
 _ANNOUNCED = tuple(
