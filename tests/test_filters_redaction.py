@@ -1,6 +1,5 @@
 import itertools
 import random
-import re
 
 import pytest
 from conftest import linear_time
@@ -8,46 +7,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.redaction import TYPES, Options, Span, find, redact
-
-
-def hits(text: str, *types: str) -> list[str]:
-    return [text[span.start : span.end] for span in find(text, Options(types=types or TYPES))]
-
-
-# What is to be found in a text is marked by guillemets.
-CASES = {
-    "ip": [
-        "at «8.8.8.8».",
-        "http://«1.1.1.1»:80/ and «9.9.9.9»/32, [«2a00:1450:4001::200e»]:80",
-        "«2a00:1450:4001:0830:0000:0000:0000:200e»: up",
-        "«8.8.8.8»-«8.8.4.4»",
-        "127.0.0.1 10.0.0.1 192.168.1.1 169.254.0.1 0.0.0.0 255.255.255.255 192.0.2.1",
-        "8.8.8 8.8.8.8.8 8.8.8.256 8.8.8.88888 08.8.8.8 1.8.8.8.8",
-        "v8.8.8.8, version 8.8.8.8, Release: 8.8.8.8, section 8.8.8.8, lib-8.8.8.8.tar",
-        "8.8.8.8-beta 8.8.8.8b x8.8.8.8 _8.8.8.8 lib>=8.8.8.8 lib == 8.8.8.8",
-        "6e40::1, 12:34:56:78:9a:bc:de:f0",
-        "::1 fe80::1 2001:db8::1 :: std::cout dead::beef a::b 12:30:45 00:1a:2b:3c:4d:5e",
-        "g2a00:1450:4001::200e 2a00:1450:4001::200ex 2a00:1450:4001:0:0:0:0:0:200e",
-    ],
-    "card": [
-        "«4111111111111111»",
-        "«4111 1111 1111 1111», «5500-0000-0000-0004».",
-        "«3782 822463 10005» «6011111111111117»",
-        "«30569309025904» «3530111333300000» «6200000000000005» «2223003122003222»",
-        "1234 «4111 1111 1111 1111» 56",
-        "4111111111111112 9780306406157 1588888888000 0000000000000000",
-        "4111-1111 1111-1111 x4111111111111111 4111111111111111x 1.4111111111111111",
-        "4" * 30,
-    ],
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "marked"), [(name, marked) for name, cases in CASES.items() for marked in cases]
-)
-def test_golden_hits(name: str, marked: str) -> None:
-    text = marked.replace("«", "").replace("»", "")
-    assert hits(text, name) == re.findall("«(.*?)»", marked)
 
 
 def test_offsets_count_code_points() -> None:
