@@ -68,7 +68,7 @@ def _groups_end(data: bytes, start: int, end: int) -> int | None:
 
     The last groups may belong to something else, so they are left off in turn.
     """
-    while end - start > _SHORTEST:
+    while end - start >= _SHORTEST + 2:
         candidate = data[start:end]
         gaps = candidate.translate(None, _DIGIT_BYTES)
         gap = gaps[: {0xC2: 2, 0xE2: 3}.get(gaps[0], 1)]

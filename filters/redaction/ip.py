@@ -55,14 +55,17 @@ def _is_found(candidate: bytes, private: bool) -> bool:
     return private and any(address in network for network in _PRIVATE)
 
 
+@lru_cache(maxsize=4096)
+def _is_small(candidate: bytes) -> bool:
+    parts = [int(part) for part in candidate.split(b".")]
+    return max(parts) < _SMALL and min(parts) <= _TINY and parts[0] != 10  # 10 is asked for
+
+
 def _may_be_version(data: bytes, start: int, end: int) -> bool:
     """Returns whether four numbers are as small as those of versions and sections."""
-    parts = [int(part) for part in data[start:end].split(b".")]
     return (
-        max(parts) < _SMALL
-        and min(parts) <= _TINY
-        and parts[0] != 10  # a private address, which is asked for
-        and not _PORT_OR_PREFIX.match(data[end : end + 7])
+        _is_small(data[start:end])
+        and not (data[end : end + 1] in b":/" and _PORT_OR_PREFIX.match(data[end : end + 7]))
         and not _ANNOUNCED.search(data[max(0, start - _LOOK_BACK) : start])
     )
 
@@ -73,9 +76,9 @@ def _dotted(data: bytes, first: int, last: int, private: bool) -> Iterator[tuple
         if (
             end - start <= _LONGEST_IPV4
             and _is_found(data[start:end], private)
+            and not _may_be_version(data, start, end)
             and not _BEFORE_DOTTED.search(data[max(0, start - 12) : start])
             and not _AFTER_DOTTED.match(data[end : end + 2])
-            and not _may_be_version(data, start, end)
         ):
             yield start, end
 
@@ -101,5 +104,5 @@ def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple
     """Yields the hits that begin in data[first:last]."""
     if data.count(b".", first, last) >= 3:
         yield from _dotted(data, first, last, options.private_addresses)
-    if data.count(b":", first, last) >= 2:
+    if data.count(b":", first, last) >= 7 or data.find(b"::", first, last) >= 0:
         yield from _with_colons(data, first, last, options.private_addresses)

@@ -296,9 +296,13 @@ NUMBERS = (
     _Number("US ITIN", r"9[0-9]{2}-?[5-9][0-9]-?[0-9]{4}", _itin, r"ITIN|(?i:individual taxpayer)"),
 )
 _ANYWHERE = tuple(
-    (compiled(number.pattern), number.is_valid) for number in NUMBERS if not number.words
+    (compiled(rf"(?:{number.pattern})\b"), number.is_valid)
+    for number in NUMBERS
+    if not number.words
 )
-_ANY_FORM = compiled("|".join(number.pattern for number in NUMBERS if not number.words))
+_ANY_FORM = compiled(
+    rf"\b(?:{'|'.join(number.pattern for number in NUMBERS if not number.words)})\b"
+)
 
 
 def _announcement(words: str) -> str:
@@ -306,7 +310,7 @@ def _announcement(words: str) -> str:
 
 
 _ANNOUNCED = tuple(
-    (compiled(_announcement(number.words)), compiled(number.pattern), number.is_valid)
+    (compiled(_announcement(number.words)), compiled(rf"\b(?:{number.pattern})\b"), number.is_valid)
     for number in NUMBERS
     if number.words
 )
