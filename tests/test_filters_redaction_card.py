@@ -28,8 +28,10 @@ CASES = [
     # 13 digits may be a product's
     "4000000000105 card: «4000000000105»",
     "«4222222222222» 4012345678901",
-    # more groups than a card has stand in a table
+    # in a run of groups, cards make up half
     "4111 1111 1111 1111 " * 6,
+    "2345 6789 4111 1111 1111 1111 8765 4321",
+    "«4111 1111 1111 1111» «5500 0000 0000 0004»",
     "«4111111111111111» " * 8,
 ]
 

@@ -81,16 +81,19 @@ def _groups_end(data: bytes, start: int, end: int) -> int | None:
 
 
 def _in_groups(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Yields the cards in groups; they make up half of a run of groups, or it is a table."""
     for run in _RUN.finditer(data, first, last):
-        position, stop = run.span()
-        if stop - position > _LONGEST_RUN:
+        begin, stop = run.span()
+        if stop - begin > _LONGEST_RUN:
             continue
+        found, position = [], begin
         while stop - position > _SHORTEST and (match := _GROUPS.search(data, position, stop)):
-            start, end = match.span()
-            found = _groups_end(data, start, end)
-            if found is not None:
-                yield start, found
-            position = found or start + 5
+            start, end = match.start(), _groups_end(data, *match.span())
+            if end is not None:
+                found.append((start, end))
+            position = end or start + 5
+        if sum(end - start for start, end in found) * 2 >= stop - begin:
+            yield from found
 
 
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:

@@ -1,8 +1,8 @@
 """National numbers of persons: one table of their forms, check digits and announcing words.
 
 A number without letters whose check digit lets one in ten random numbers pass is found only behind
-a word that announces it, and so is one without a check digit. What is found anywhere has letters in
-fixed places, two check digits in a printed form, or a date inside and a check digit.
+a word that announces it. What is found anywhere has letters in fixed places, a prefix and a check
+digit, two check digits in a printed form, or a date inside and check digits.
 """
 
 from collections.abc import Callable, Iterator
@@ -300,6 +300,7 @@ _ANYWHERE = tuple(
     for number in NUMBERS
     if not number.words
 )
+_SOME_FORM = compiled(rf"\b(?:{'|'.join(number.pattern for number in NUMBERS)})\b")
 _ANY_FORM = compiled(
     rf"\b(?:{'|'.join(number.pattern for number in NUMBERS if not number.words)})\b"
 )
@@ -366,5 +367,6 @@ def _announced(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
 
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:
     """Yields the hits that begin in data[first:last]."""
-    if last - first >= _SHORTEST:
-        yield from sorted({*_anywhere(data, first, last), *_announced(data, first, last)})
+    if last - first < _SHORTEST or not _SOME_FORM.search(data, first, last):
+        return iter(())
+    return iter(sorted({*_anywhere(data, first, last), *_announced(data, first, last)}))
