@@ -8,10 +8,10 @@ from filters.redaction.patterns import compiled
 
 _GAP = r"[ \-\x{A0}\x{202F}\x{2010}-\x{2013}]"
 _DIGIT_BYTES, _GAP_BYTES = b"0123456789", " -\xa0\u202f\u2010\u2011\u2012\u2013".encode()
-_DIGITS = compiled("[0-9]{13,}")
+_DIGITS = compiled("[0-9]{12,}")
 _RUN = compiled(f"[0-9]{{4}}(?:{_GAP}[0-9]+){{2,}}")
 _GROUPS = compiled(  # as cards print them
-    f"[2-68][0-9]{{3}}(?:(?:{_GAP}[0-9]{{4}}){{3}}(?:{_GAP}[0-9]{{3}})?"
+    f"[1-68][0-9]{{3}}(?:(?:{_GAP}[0-9]{{4}}){{3}}(?:{_GAP}[0-9]{{3}})?"
     f"|(?:{_GAP}[0-9]{{4}}){{2}}{_GAP}[0-9]{{1,3}}|{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4,5}})"
 )
 _ISSUERS = compiled(
@@ -22,25 +22,34 @@ _ISSUERS = compiled(
             r"3[47][0-9]{13}",  # American Express; above: Mastercard
             r"3(?:0[0-59]|[689][0-9])[0-9]{11}(?:[0-9]{2,5})?",  # Diners Club
             r"(?:6011|64[4-9][0-9]|65[0-9]{2})[0-9]{12,15}",  # Discover
-            r"35(?:2[89]|[3-8][0-9])[0-9]{12,15}",  # JCB
+            r"35(?:2[89]|[3-8][0-9])[0-9]{12,15}|(?:1800|2131)[0-9]{11}",  # JCB
             r"(?:62|81)[0-9]{14,17}",  # UnionPay
             r"220[0-4][0-9]{12,15}",  # Mir
-            r"(?:5018|5020|5038|5893|6304|6759|676[1-3])[0-9]{9,15}",  # Maestro
+            r"(?:5018|5020|5038|5[6-8][0-9]{2}|6304|6390|6759|676[1-3])[0-9]{8,15}",  # Maestro
             r"(?:60|82|508[0-9])[0-9]{12,14}",  # RuPay
         )
     )
 )
 _BEFORE_CARD = compiled(r"[0-9A-Za-z_.\-]\z")
 _AFTER_CARD = compiled(r"[0-9A-Za-z_]|[.\-][0-9]")
-_ANNOUNCED = compiled(r"(?i)(?:card|credit|debit|visa|cc|pan)\b[^0-9]{0,24}\z")
+_ANNOUNCED = compiled(
+    r"(?i)(?:cards?|karte|carte|tarjeta|credit|debit|maestro|visa|\bcc|\bpan)\b[^0-9]{0,24}\z"
+)
 _ANNOUNCEMENT_LENGTH = 40
-_SHORTEST, _LONGEST, _EAN = 13, 19, 13
+_SHORTEST, _LONGEST = 12, 19
 _LONGEST_RUN = 100
 """Longer runs of groups with single gaps are tables."""
 
 
 def _is_card(digits: bytes) -> bool:
     return luhn(digits) and _ISSUERS.fullmatch(digits) is not None
+
+
+def _may_be_other(digits: bytes) -> bool:
+    """Returns whether a number is as likely no card's: a product's, or of Maestro's wide ranges."""
+    if len(digits) == 13 and ean(digits):
+        return True
+    return len(digits) != 16 and digits.startswith((b"56", b"57", b"58"))
 
 
 def _stands_alone(data: bytes, start: int, end: int) -> bool:
@@ -55,7 +64,7 @@ def _in_one_piece(data: bytes, first: int, last: int) -> Iterator[tuple[int, int
         start, end = match.span()
         if end - start > _LONGEST or not _is_card(data[start:end]):
             continue
-        if end - start == _EAN and ean(data[start:end]):  # a product, unless announced as a card
+        if _may_be_other(data[start:end]):
             before = data[max(0, start - _ANNOUNCEMENT_LENGTH) : start]
             if not _ANNOUNCED.search(before):
                 continue
@@ -68,7 +77,7 @@ def _groups_end(data: bytes, start: int, end: int) -> int | None:
 
     The last groups may belong to something else, so they are left off in turn.
     """
-    while end - start >= _SHORTEST + 2:
+    while end - start >= _SHORTEST + 3:
         candidate = data[start:end]
         gaps = candidate.translate(None, _DIGIT_BYTES)
         gap = gaps[: {0xC2: 2, 0xE2: 3}.get(gaps[0], 1)]
@@ -87,7 +96,7 @@ def _in_groups(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
         if stop - begin > _LONGEST_RUN:
             continue
         found, position = [], begin
-        while stop - position > _SHORTEST and (match := _GROUPS.search(data, position, stop)):
+        while stop - position > _SHORTEST + 2 and (match := _GROUPS.search(data, position, stop)):
             start, end = match.start(), _groups_end(data, *match.span())
             if end is not None:
                 found.append((start, end))
