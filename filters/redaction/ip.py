@@ -25,6 +25,9 @@ _PORT_OR_PREFIX = compiled(r"(?::[0-9]{2,5}|/[0-9]{1,2})(?:[^0-9A-Za-z]|\z)")
 _COLONS = compiled(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _LONGEST_IPV4, _LONGEST_IPV6 = 15, 45
 _LOOK_BACK = 32
+_FEWEST_WRITTEN_OUT = 24
+"""Digits of eight groups that are an address wherever it lies: more than pairs, as fingerprints and
+hardware addresses have, could be."""
 _SMALL, _TINY = 30, 3
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that has been given out so far
 _PRIVATE = tuple(  # RFC 1918, 6598, 3927, 1122; 4193, 4291
@@ -48,11 +51,16 @@ def _is_found(candidate: bytes, private: bool) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        elif address.is_global and not address.is_multicast and address in _GLOBAL_UNICAST:
-            return True
+        elif address.is_global and not address.is_multicast:
+            return address in _GLOBAL_UNICAST or _is_written_out(candidate)
     if isinstance(address, ipaddress.IPv4Address) and address.is_global:
         return not address.is_multicast
     return private and any(address in network for network in _PRIVATE)
+
+
+def _is_written_out(candidate: bytes) -> bool:
+    """Returns whether an address has eight groups, with so many digits that it is nothing else."""
+    return candidate.count(b":") == 7 and len(candidate) - 7 >= _FEWEST_WRITTEN_OUT
 
 
 @lru_cache(maxsize=4096)
