@@ -28,7 +28,9 @@ _LOOK_BACK = 32
 _FEWEST_WRITTEN_OUT = 24
 """Digits of eight groups that are an address wherever it lies: more than pairs, as fingerprints and
 hardware addresses have, could be."""
-_SMALL, _TINY = 30, 3
+_SMALL, _LAST_SMALL = 30, 100
+_RESOLVERS = frozenset({b"8.8.8.8", b"8.8.4.4", b"9.9.9.9"})
+"""Small addresses that texts name without a word that announces them."""
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that has been given out so far
 _PRIVATE = tuple(  # RFC 1918, 6598, 3927, 1122; 4193, 4291
     map(
@@ -66,7 +68,9 @@ def _is_written_out(candidate: bytes) -> bool:
 @lru_cache(maxsize=4096)
 def _is_small(candidate: bytes) -> bool:
     parts = [int(part) for part in candidate.split(b".")]
-    return max(parts) < _SMALL and min(parts) <= _TINY and parts[0] != 10  # 10 is asked for
+    if parts[0] == 10 or candidate in _RESOLVERS:  # 10 is asked for
+        return False
+    return max(parts) < _SMALL or (max(parts[:3]) < 10 and parts[3] < _LAST_SMALL)
 
 
 def _may_be_version(data: bytes, start: int, end: int) -> bool:
