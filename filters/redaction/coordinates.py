@@ -2,7 +2,9 @@
 
 Decimal degrees count from four decimals on (11 m; three are 110 m), minutes from two (18 m), and
 whole seconds (31 m). Two numbers alone may be anything, so something must say that they are
-coordinates: degree signs, points of the compass, words, or the punctuation of a map's URL.
+coordinates: degree signs, points of the compass, words, or the punctuation of a map's URL. Or they
+are written as maps give them, latitude, comma, longitude, with five to eight decimals (1 m to 1 mm;
+one may have lost its last zero), and are no part of a list, a table or a call.
 """
 
 from collections.abc import Iterator
@@ -37,6 +39,18 @@ _ANNOUNCED = compiled(
     r"wgs ?84)\b[^0-9\n]{0,24}))\z"
 )
 _THIRD_NUMBER = compiled(r"[\])]?,? {0,2}-?[0-9]+\.[0-9]")
+_LONGITUDE = rf"{_SIGN}(?:[0-9]{{1,2}}|1[0-8][0-9])"
+_BARE_PAIR = compiled(
+    rf"[0-9]{{1,2}}\.(?:[0-9]{{5,8}}, ?{_LONGITUDE}\.[0-9]{{4,8}}"
+    rf"|[0-9]{{4}}, ?{_LONGITUDE}\.[0-9]{{5,8}})"
+)
+_BEFORE_BARE = compiled(  # the last of these are what stands before the bracket
+    r"(?:[0-9]\s+|\s{30}|[,;|\[{%$~/]\s*|= |\b[A-Za-z] ?|(?:\w|[(\[,:=+*]\s*)\()\z"
+)
+_AFTER_BARE = compiled(
+    r"[%\]}*/]|[ ,;|]{0,3}[A-Za-z]?[+\-]?[0-9]|\s+[+\-]?[0-9]+\.[0-9]|,\s+(?:[+\-]?[0-9]|\z)|"
+    r"[\])],?\s*[\[(,0-9]|\),?[ \t]*(?:\n|\z)"
+)
 _LONGEST_PAIR, _LOOK_BACK, _SHORTEST = 100, 40, 3
 
 
@@ -60,10 +74,20 @@ def _decimal_end(data: bytes, start: int, before: bytes) -> int | None:
         or (letter and second_letter)
         or ((letter or letter_between) and _LETTER_BEFORE.search(before))
         or (_ANNOUNCED.search(before) and not _THIRD_NUMBER.match(data[end : end + 24]))
+        or _is_bare(data, start, end, before)
     )
     if not announced or not _is_place(float(one), float(other)) or data[end : end + 1].isalnum():
         return None
     return int(end)
+
+
+def _is_bare(data: bytes, start: int, end: int, before: bytes) -> bool:
+    """Returns whether two numbers that nothing announces are written as a map's coordinates."""
+    return (
+        _BARE_PAIR.fullmatch(data, start, end) is not None
+        and not _BEFORE_BARE.search(before)
+        and not _AFTER_BARE.match(data[end : end + _LOOK_BACK])
+    )
 
 
 def _minutes_end(data: bytes, start: int, before: bytes) -> int | None:
