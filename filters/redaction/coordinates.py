@@ -45,11 +45,11 @@ _BARE_PAIR = compiled(
     rf"|[0-9]{{4}}, ?{_LONGITUDE}\.[0-9]{{5,8}})"
 )
 _BEFORE_BARE = compiled(  # the last of these are what stands before the bracket
-    r"(?:[0-9]\s+|\s{30}|[,;|\[{%$~/]\s*|= |\b[A-Za-z] ?|(?:\w|[(\[,:=+*]\s*)\()\z"
+    r"(?:[0-9]\s+|\s{30}|[,;|\[{%$~/]\s*|[=+*] |\b[A-Za-z] ?|(?:\w|(?:[(\[,=+*]|[\"'\]]:)\s*)\()\z"
 )
 _AFTER_BARE = compiled(
     r"[%\]}*/]|[ ,;|]{0,3}[A-Za-z]?[+\-]?[0-9]|\s+[+\-]?[0-9]+\.[0-9]|,\s+(?:[+\-]?[0-9]|\z)|"
-    r"[\])],?\s*[\[(,0-9]|\),?[ \t]*(?:\n|\z)"
+    r"[\])],?\s*[\[(,0-9]|\),[ \t]*(?:\n|\z)"
 )
 _LONGEST_PAIR, _LOOK_BACK, _SHORTEST = 100, 40, 3
 
