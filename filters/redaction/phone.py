@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from functools import cache
 
-import re2
-
 from filters.redaction.options import Options
 from filters.redaction.patterns import compiled
 from filters.redaction.phone_form import LONGEST, Ending, Form, forms, shape, stretches
@@ -17,6 +15,7 @@ from filters.redaction.phone_plan import (
     national_prefix,
     writes_area_code_in_brackets,
 )
+from filters.redaction.phone_words import is_announced, is_labelled
 
 _NOT_DIGITS = bytes(set(range(256)).difference(b"0123456789"))
 _WORD = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
@@ -38,26 +37,6 @@ _EXIT_CODES = (b"00", b"011")
 _STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}")
 _STAND_IN_LENGTH = 15
 _ZERO, _ONE = b"01"
-_NUMBERS = (  # words that a few others may stand behind: "Tel. (Büro):", "call us at"
-    r"fono?|phones?|telephones?|telephon|tel|telefone?|telefono|tel\x{E9}fono|tlf|telefoon|"
-    r"t\x{E9}l|t\x{E9}l\x{E9}phone|mob|mobile?|mobiel|m\x{F3}vil|portable|cell|cellphone|cellulare|"
-    r"cel|celular|handy|gsm|fax|telefax|hotline|whatsapp|sms|(?:telefon|telefoon|ruf|handy|fax|"
-    r"mobil)nummer|call|dial|ring|ll[a\x{E1}]m[ae](?:me|nos)?|llamar|chiam[ai]re|"
-    r"chiama(?:mi|teci)?|appelez|ligue|rufen|bellen|(?:text|contact|reach|bel) "
-    r"(?:me|us|him|her|them)|(?:my|your|his|her|our|their|contact|callback|free|emergency) "
-    r"(?:new |direct )?number"
-)
-_JUST_BEFORE = (  # words that the number has to follow: "p: ", "il mio numero è"
-    r"(?:[tpmf]:|ph[:.]) ?|(?:number|n[u\x{FA}]mero|num\x{E9}ro|nummer)"
-    r"(?: (?:is|now|at|on|es|el|\x{E8}|\x{E9}|o|est|le|ist|lautet|unter)){0,2}:? |"
-    r"(?:contact|kontakt|contacto|contatto|contato)s?:? "
-)
-_ANNOUNCEMENT_LENGTH = 41
-_ANNOUNCED = re2.Set.SearchSet()
-_ANNOUNCED.Add(
-    rf"(?i)[^\pL\pN_](?:(?:{_NUMBERS})(?:[^\pL\pN][^0-9]{{0,23}})?|{_JUST_BEFORE})\z".encode()
-)
-_ANNOUNCED.Compile()
 
 
 @cache
@@ -82,14 +61,6 @@ def _north_american_region(regions: tuple[str, ...]) -> str | None:
     return next((region for region in regions if country_code(region) == b"1"), None)
 
 
-def _is_announced(data: bytes, start: int) -> bool:
-    """Returns whether a word such as "phone" stands before a number, and nothing redacted does."""
-    first = start - _ANNOUNCEMENT_LENGTH
-    words = data[first:start] if first >= 0 else b" " + data[:start]
-    tag = words.rfind(b"|>")
-    return _ANNOUNCED.Match(words[tag + 2 :] if tag >= 0 else words) is not None
-
-
 def _is_phone(
     digits: bytes, form: Form, ending: Ending, announced: bool, regions: tuple[str, ...]
 ) -> bool:
@@ -110,16 +81,14 @@ def _is_phone(
         if not form.has_plus and _may_be_north_american(digits, ending):
             return is_in_use(digits, american)
     if form.has_plus:
-        return is_in_use(digits, None) or (
-            (announced or ending.is_unmistakable) and is_possible(digits)
-        )
+        return is_in_use(digits, None) or _may_be_in_use(digits, ending)
     if digits.startswith(b"0"):
         if ending.sizes[0] == 1 and not ending.has_brackets:
             return False  # a decimal, or an ISBN
         if _is_with_exit_code(digits, ending, announced):
             return True
     if announced:
-        return is_in_use_in(digits, regions)
+        return ending.is_unmistakable or is_in_use_in(digits, regions)
     if ending.has_brackets and form.is_first and digits[0] != _ZERO:
         return is_in_use_in(digits, _regions_with_brackets(regions))
     if not ending.is_national or (len(ending.sizes) == 1 and _is_isbn(digits)):
@@ -141,6 +110,18 @@ def _may_be_north_american(digits: bytes, ending: Ending) -> bool:
     return digits[-10] > _ONE and (digits[-7] > _ONE or ending.has_brackets)
 
 
+def _may_be_in_use(digits: bytes, ending: Ending) -> bool:
+    """Returns whether a number has a country code, and as many digits as that country's have."""
+    code = country_code_of(digits)
+    return (
+        len(code) <= ending.sizes[0]
+        and is_possible(digits)
+        and (
+            code != b"%c" % _ONE or ending.is_unmistakable or _may_be_north_american(digits, ending)
+        )
+    )
+
+
 def _is_with_exit_code(digits: bytes, ending: Ending, announced: bool) -> bool:
     """Returns whether a number in use begins like 0049, 00 49 or 011-49 instead of +49."""
     for exit_code in _EXIT_CODES:
@@ -148,7 +129,9 @@ def _is_with_exit_code(digits: bytes, ending: Ending, announced: bool) -> bool:
             number = digits[len(exit_code) :]
             sizes = (len(exit_code), len(country_code_of(number)))
             grouped = ending.sizes[0] == sum(sizes) or ending.sizes[:2] == sizes
-            if (announced or grouped) and is_in_use(number, None):
+            if (announced or grouped) and (
+                is_in_use(number, None) or (len(ending.sizes) > 3 and is_possible(number))
+            ):
                 return True
     return False
 
@@ -165,19 +148,24 @@ def _is_apart(data: bytes, start: int, announced: bool) -> bool:
     return before[-1:] != b":" or not before[-2:-1].isdigit()
 
 
-def _end(data: bytes, end: int) -> int | None:
-    """Returns where a number ends with its extension; None if it is part of something else."""
+def _end(data: bytes, end: int, certain: bool) -> int | None:
+    """Returns where a number ends with its extension; None if it is part of something else.
+
+    Behind one that is certain, a comma is one of a table.
+    """
     if data[end : end + 4].lstrip(_BEFORE_EXTENSION)[:1] in _BEGINS_EXTENSION:
         extension = _EXTENSION.match(data[end : end + _LONGEST_EXTENSION])
         if extension is not None:
             behind = end + len(extension.group())
-            if not _goes_on(data, behind):
+            if not _goes_on(data, behind, certain):
                 return behind
-    return None if _goes_on(data, end) else end
+    return None if _goes_on(data, end, certain) else end
 
 
-def _goes_on(data: bytes, end: int) -> bool:
+def _goes_on(data: bytes, end: int, certain: bool) -> bool:
     behind = data[end : end + 2]
+    if certain and behind[:1] == b",":
+        return False
     return behind[:1] in _NOT_BEHIND or behind in _NOT_BEHIND
 
 
@@ -196,7 +184,7 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
     after = first - 1 + _STAND_IN_LENGTH
     if form.has_plus and _STAND_IN.match(data, first - 1) and not data[after : after + 1].isdigit():
         return None
-    announced = form.is_first and _is_announced(data, first)
+    announced = form.is_first and is_announced(data, first)
     may_be_any = announced or form.has_plus or data.startswith(_EXIT_CODES, first)
     may_begin = may_be_any or form.may_have_no_prefix
     if not may_begin and data[first] not in _regions_with_prefix(options.regions):
@@ -207,8 +195,10 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
         start, end = base + ending.start, base + ending.end
         if _is_apart(data, start, announced or form.has_plus):
             digits = data[first:end].translate(None, _NOT_DIGITS)
-            if _is_phone(digits, form, ending, announced, options.regions):
-                behind = _end(data, end)
+            if _is_phone(digits, form, ending, announced, options.regions) or (
+                announced and ending.is_labelled and is_labelled(data, start)
+            ):
+                behind = _end(data, end, form.has_plus or ending.is_unmistakable)
                 if behind is not None:
                     return start, behind
     return None

@@ -47,6 +47,7 @@ _JOINING = tuple(b"%c" % character for character in b".-/")  # what a number doe
 _DATE_GAPS = (b".", b"/", b"-")
 _FEWEST_DIGITS, _MOST_DIGITS, _MOST_GROUPS = 7, 18, 8
 _FEWEST_NATIONAL, _MOST_NATIONAL = 8, 13
+_MOST_INTERNATIONAL = 15  # E.164
 _FIRM_GAPS = frozenset((b"-", b".", b"pqh"))
 _LONGEST_TABLE_GROUP = 4
 _UNGROUPED = ((10,), (11,))
@@ -80,6 +81,12 @@ class Ending(NamedTuple):
     def is_written(self) -> bool:
         """Whether it may be a phone number that nothing announces."""
         return self.is_national or self.is_north_american or self.has_brackets
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it is a number of some country behind "Phone:", however it is grouped."""
+        in_thousands = len(self.sizes) > 1 and self.sizes[0] <= 3 and set(self.sizes[1:]) == {3}
+        return min(self.sizes) > 1 and not in_thousands and sum(self.sizes) <= _MOST_INTERNATIONAL
 
 
 class _Groups(NamedTuple):
@@ -194,7 +201,7 @@ def _endings(
     has_plus: bool,
 ) -> Iterator[Ending]:
     """Yields what may be a number that begins with the first group, the longest first."""
-    if not has_plus and _is_date(sizes, gaps):
+    if (not has_plus or sizes[0] == 4) and _is_date(sizes, gaps):
         return
     totals = list(accumulate(sizes[:_MOST_GROUPS]))
     count = 1
