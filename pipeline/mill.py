@@ -47,6 +47,7 @@ from pipeline.sources.records import Record, Split, Unreadable
 
 BATCH_ROWS = 2_000
 BATCH_BYTES = 8 * 2**20
+SOURCES = 1_000  # of which the redacted form is kept
 ENCODINGS = 3  # of a URL within a URL within a URL
 NO_FILES: Mapping[str, str] = MappingProxyType({})
 
@@ -122,23 +123,28 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
     except FilterUnavailable as error:
         raise UserError(str(error)) from None
 
+    @lru_cache(maxsize=SOURCES)
+    def redacted_source(source: str) -> str:
+        return redact(valid_unicode(source), *how).text
+
     def measure(record: Record, file: str) -> Row:
         text = valid_unicode(record.text)
-        redaction = redact(text, *how)
+        redaction = None
         identifier = valid_unicode(record.id or "")
         # An id, a URL, a source and a file's name are data of the document, too.
         if not identifier or redact(identifier, *how).spans:
+            redaction = redact(text, *how)
             identifier = _digest(file, record.place, redaction.text)
         url = valid_unicode(record.url) if record.url else None
         measured = chain.measure(Document(text, url, recipe.words, identifier))
-        if measured.text is not text:  # a filter rewrote it
+        if redaction is None or measured.text is not text:  # a filter rewrote it
             redaction = redact(measured.text, *how)
         for signals in measured.signals.values():
             if isinstance(named := signals.get("evidence"), str):  # an entry of a user's list
                 signals["evidence"] = redact(named, *how).text
         row = Row(
             id=identifier,
-            source=redact(valid_unicode(record.source or stem(record.file)), *how).text,
+            source=redacted_source(record.source or stem(record.file)),
             text=redaction.text,
             n_bytes=len(redaction.text.encode()),
             signals=measured.signals,
