@@ -46,3 +46,7 @@ def test_windows_hold_all_hits(text: str) -> None:
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     with linear_time():
         find(piece * (1_000_000 // len(piece)), IBANS)
+
+
+def test_letters_that_only_patterns_take_for_ascii_are_no_country() -> None:
+    assert find("\u017fE4550000000058398257466", compiled=False) == []

@@ -6,45 +6,79 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = ("number", "code", "hex", "decimal", "token", "at")
+from filters.compiled.numbers import (
+    DIGIT,
+    IN_HEX,
+    IN_TOKEN,
+    LOWER,
+    SEPARATOR,
+    TRIGGER,
+    UPPER,
+    Bytes,
+    read_dotted,
+    read_hex,
+    read_number,
+    read_run,
+    separator,
+)
+
+KINDS = (
+    *("number", "long", "card", "ssn", "dotted", "code", "iban", "mac", "colons"),
+    *("decimal", "token", "login", "address"),
+)
 """The kinds of windows:
 
 number: digits with single or several separators between them (space, no-break spaces, hyphens,
     dots, slashes, brackets, plus signs), at least 7 digits, or 4 and three dots.
+long: a number that has a run of at least 9 digits, a run being as much of it as has single
+    separators.
+card: a run in which 12 to 19 digits in whole groups, the first of at least 4, have the check
+    digit of ISO/IEC 7812-1.
+ssn: a run with a group of 9 digits or groups of 3, 2 and 4, the first digit not 9.
+dotted: four numbers up to 255 with dots between and neither letter, digit nor dot in front.
 code: words of capital letters or with digits in them, one separator between two; at least 4 digits
-    and a letter.
-hex: hexadecimal digits with at least two colons, or with dots.
+    and a capital letter, or 17 digits and a letter.
+iban: the same words if one of them begins with two letters and two digits and 15 bytes are left.
+mac: hexadecimal digits with at least five colons or two dots; a token with five hyphens.
+colons: hexadecimal digits and colons, perhaps dots, up to 47 bytes, with two colons in a row or
+    at least seven, if they can be an IP address in use: with two in a row, the first group is
+    empty or 0 (of 14 bytes at least, as ::ffff:8.8.8.8, unless private ones count) or has four
+    digits and begins with 2 or 3, of private ones with f.
 decimal: a number that has four or more digits after a point, unless it follows another number in
     a list; or a degree sign and a number of minutes behind it.
 token: letters, digits, hyphens and underscores without a gap, at least 16 of them with a digit or
     two capital letters; and "-----BEGIN".
-at: what has an at-sign, or %40, and no white space (but for a quoted string in front), with
-    something in front of the at-sign and a dot or a colon.
+login: what has an at-sign behind ://, and no white space.
+address: what has an at-sign, or %40, and no white space (but for a quoted string in front), with
+    something in front of the at-sign and behind it a dot between a character and two letters.
 """
-_NUMBER, _CODE, _HEX, _DECIMAL, _TOKEN, _AT = range(len(KINDS))
+_NUMBER, _LONG, _CARD, _SSN, _DOTTED, _CODE, _IBAN, _MAC, _COLONS = range(9)
+_DECIMAL, _TOKEN, _LOGIN, _ADDRESS = range(9, len(KINDS))
 
-_DIGIT, _UPPER, _LOWER, _IN_TOKEN, _SEPARATOR, _IN_HEX, _TRIGGER = 1, 2, 4, 8, 16, 32, 64
-_LETTER = _UPPER | _LOWER
-_ALNUM = _DIGIT | _LETTER
-_MIN_NUMBER_DIGITS, _MIN_CODE_DIGITS, _MIN_TOKEN, _MIN_HEX_WITH_DOTS = 7, 4, 16, 14
+_LETTER = UPPER | LOWER
+_ALNUM = DIGIT | _LETTER
+_MIN_NUMBER_DIGITS, _MIN_RUN_DIGITS, _MIN_CODE_DIGITS, _MIN_TOKEN = 7, 9, 4, 16
+_MIN_IBAN = 15
 _MAX_CAPITALS = 6  # letters in a word without digits that is part of a code
 _MAX_QUOTED = 70
-_MAX_LIST_GAP = 4
 _PRIVATE_KEY = b"-----BEGIN"
-_SPACE, _QUOTE, _PERCENT, _AT_SIGN, _COLON, _DOT, _PLUS, _BRACKET, _COMMA = b' "%@:.+(,'
+_SPACE, _QUOTE, _PERCENT, _AT_SIGN, _COLON, _DOT, _PLUS, _BRACKET, _SLASH, _HYPHEN = b' "%@:.+(/-'
 
-Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 
 
-def windows(data: bytes) -> tuple[dict[str, list[tuple[int, int]]], bool]:
+def windows(data: bytes, private: bool = True) -> tuple[dict[str, list[tuple[int, int]]], bool]:
     """Returns the windows of each kind, and whether there are digits of other scripts.
 
-    Windows of a kind are in order.
+    Windows of a kind are in order, but for those of MAC addresses.
+
+    Args:
+        data: The text.
+        private: Whether IP addresses of private networks count.
     """
-    found, other_digits = _scan(np.frombuffer(data, np.uint8), _classes(), _decimals())
+    found, other_digits = _scan(np.frombuffer(data, np.uint8), private, _classes(), _decimals())
     by_kind: dict[str, list[tuple[int, int]]] = {kind: [] for kind in KINDS}
-    for kind, first, last in found.tolist():
+    for kind, first, last in zip(*found.T.tolist(), strict=True):  # by columns: far less garbage
         by_kind[KINDS[kind]].append((first, last))
     start = data.find(_PRIVATE_KEY)
     while start >= 0:
@@ -57,15 +91,15 @@ def windows(data: bytes) -> tuple[dict[str, list[tuple[int, int]]], bool]:
 @cache
 def _classes() -> Bytes:
     table = np.zeros(256, np.uint8)
-    table[48:58] = _DIGIT | _IN_TOKEN | _TRIGGER
-    table[65:91] = _UPPER | _IN_TOKEN
-    table[97:123] = _LOWER | _IN_TOKEN
-    table[list(b"0123456789ABCDEFabcdef:.")] |= _IN_HEX
-    table[list(b"-_")] = _IN_TOKEN
-    table[list(b" ().-/+")] |= _SEPARATOR
-    table[list(b":.@%")] |= _TRIGGER
+    table[48:58] = DIGIT | IN_TOKEN | TRIGGER
+    table[65:91] = UPPER | IN_TOKEN
+    table[97:123] = LOWER | IN_TOKEN
+    table[list(b"0123456789ABCDEFabcdef:.")] |= IN_HEX
+    table[list(b"-_")] = IN_TOKEN
+    table[list(b" ().-/+")] |= SEPARATOR
+    table[list(b":.@%")] |= TRIGGER
     leads = {chr(code).encode()[0] for code in np.flatnonzero(_decimals())}
-    table[list(leads)] |= _TRIGGER
+    table[list(leads)] |= TRIGGER
     return table
 
 
@@ -76,68 +110,36 @@ def _decimals() -> Flags:
 
 
 @numba.njit(cache=True)
-def _separator(data: Bytes, i: int, classes: Bytes) -> int:
-    """Returns how many bytes the separator at i has; 0 if there is none."""
-    if classes[data[i]] & _SEPARATOR:
-        return 1
-    if data[i] == 0xC2 and i + 1 < len(data) and data[i + 1] == 0xA0:
-        return 2
-    if data[i] == 0xE2 and i + 2 < len(data) and data[i + 1] == 0x80:
-        last = data[i + 2]
-        if 0x90 <= last <= 0x93 or last == 0xAF:
-            return 3
-    return 0
-
-
-@numba.njit(cache=True)
-def _number_end(data: Bytes, i: int, classes: Bytes) -> tuple[int, int, int, bool]:
-    """Returns where the number at i ends, its digits, its dots, and whether it is precise."""
-    start, digits, dots, end, decimals, precise = i, 0, 0, i, -1, False
-    while i < len(data):
-        if classes[data[i]] & _DIGIT:
-            digits += 1
+def _in_number(
+    data: Bytes, i: int, last: int, classes: Bytes, found: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int64], int]:
+    """Adds the windows within a number."""
+    first, is_long, run_end, dotted_end = i, False, i, i
+    while i < last:
+        found = _room(found, count)
+        if i >= run_end:
+            run_end, digits, may_be_card, may_be_ssn = read_run(data, i, last, classes)
+            is_long |= digits >= _MIN_RUN_DIGITS
+            if may_be_card:
+                found[count] = _CARD, i, run_end
+                count += 1
+            if may_be_ssn:
+                found[count] = _SSN, i, run_end
+                count += 1
+        if i >= dotted_end:
+            dotted_end, is_address = read_dotted(data, i, last, classes)
+            before = data[i - 1] if i else _SPACE
+            if is_address and before != _DOT and not classes[before] & _ALNUM:
+                found[count] = _DOTTED, i, dotted_end
+                count += 1
+        i = dotted_end
+        while i < last and not classes[data[i]] & DIGIT:
             i += 1
-            end = i
-            if decimals >= 0:
-                decimals += 1
-                precise |= decimals >= 4
-            continue
-        length = _separator(data, i, classes)
-        if not length:
-            break
-        dots += data[i] == _DOT
-        decimals = 0 if data[i] == _DOT and i == end and decimals < 0 else -1  # no date
-        i += length
-    if precise and dots == 1 and digits + dots == end - start:
-        precise = not _in_list(data, start, classes)
-    return end, digits, dots, precise or _minutes_follow(data, end, classes)
-
-
-@numba.njit(cache=True)
-def _in_list(data: Bytes, start: int, classes: Bytes) -> bool:
-    """Returns whether another number stands before the one at `start`: spaces, commas between."""
-    i = start
-    while i > max(0, start - _MAX_LIST_GAP) and (data[i - 1] == _SPACE or data[i - 1] == _COMMA):
-        i -= 1
-    return i < start and i > 0 and classes[data[i - 1]] & _DIGIT != 0
-
-
-@numba.njit(cache=True)
-def _minutes_follow(data: Bytes, end: int, classes: Bytes) -> bool:
-    """Returns whether a degree sign stands at `end`, and behind it a number of minutes."""
-    if end + 4 >= len(data) or data[end] != 0xC2 or data[end + 1] not in (0xB0, 0xBA):
-        return False
-    i = end + 2 + (data[end + 2] == _SPACE)
-    start = i
-    while i < len(data) and i < start + 2 and classes[data[i]] & _DIGIT:
-        i += 1
-    while i < len(data) and data[i] == _SPACE and i < start + 3:
-        i += 1
-    return (
-        i > start
-        and i + 1 < len(data)
-        and (data[i] in (39, 44, 46, 0xE2) or (data[i] == 0xC2 and data[i + 1] == 0xB4))
-    )  # ' , . ′ ’ ´
+    if is_long:
+        found = _room(found, count)
+        found[count] = _LONG, first, last
+        count += 1
+    return found, count
 
 
 @numba.njit(cache=True)
@@ -146,21 +148,21 @@ def _code_word_start(data: Bytes, end: int, stop: int, classes: Bytes) -> int:
     i, plain = end, True
     while i > stop and classes[data[i - 1]] & _ALNUM:
         i -= 1
-        plain &= classes[data[i]] & _UPPER != 0
+        plain &= classes[data[i]] & UPPER != 0
     return i if plain and end - i <= _MAX_CAPITALS else end
 
 
 @numba.njit(cache=True)
-def _code(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, int, int]:
-    """Returns start, end, digits and letters of the code around the digit at i."""
+def _code(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, int, bool, bool]:
+    """Returns start, end, digits of the code around the digit at i; if it has letters, capitals."""
     start = i
     while start > stop and classes[data[start - 1]] & _ALNUM:
         start -= 1
     for _ in range(3):  # capital letters in front
         gap = 0
-        if start > stop and _separator(data, start - 1, classes) == 1:
+        if start > stop and separator(data, start - 1, classes) == 1:
             gap = 1
-        elif start > stop + 1 and _separator(data, start - 2, classes) == 2:
+        elif start > stop + 1 and separator(data, start - 2, classes) == 2:
             gap = 2
         if not gap:
             break
@@ -168,24 +170,39 @@ def _code(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, int
         if before == start - gap:
             break
         start = before
-    digits = letters = 0
+    digits, letters, capitals = 0, False, False
     i = end = start
     while True:
         word, some_digits, some_lower = i, 0, 0
         while i < len(data) and classes[data[i]] & _ALNUM:
-            some_digits += classes[data[i]] & _DIGIT
-            some_lower += classes[data[i]] & _LOWER
+            some_digits += classes[data[i]] & DIGIT
+            some_lower += (classes[data[i]] & LOWER) != 0
             i += 1
         if i == word or (not some_digits and (some_lower or i - word > _MAX_CAPITALS)):
             break
         digits += some_digits
-        letters += i - word - some_digits
+        letters |= some_digits < i - word
+        capitals |= some_digits + some_lower < i - word
         end = i
-        gap = _separator(data, i, classes) if i < len(data) else 0
+        gap = separator(data, i, classes) if i < len(data) else 0
         if not gap:
             break
         i += gap
-    return start, end, digits, letters
+    return start, end, digits, letters, capitals
+
+
+@numba.njit(cache=True)
+def _may_hold_iban(data: Bytes, start: int, end: int, classes: Bytes) -> bool:
+    """Returns whether a word begins with two letters and two digits, well before the end."""
+    for i in range(start, end - _MIN_IBAN + 1):
+        if (
+            classes[data[i]] & _LETTER
+            and classes[data[i + 1]] & _LETTER
+            and classes[data[i + 2]] & classes[data[i + 3]] & DIGIT
+            and (i == start or not classes[data[i - 1]] & _ALNUM)
+        ):
+            return True
+    return False
 
 
 @numba.njit(cache=True)
@@ -202,30 +219,11 @@ def _other_digit(data: Bytes, i: int, decimals: Flags) -> bool:
 
 
 @numba.njit(cache=True)
-def _hex(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, bool]:
-    """Returns start and end of the hexadecimal digits, colons and dots around i, and whether."""
-    start = i
-    while start > stop and classes[data[start - 1]] & _IN_HEX:
-        start -= 1
-    end, colons, dots, letters = start, 0, 0, 0
-    while end < len(data) and classes[data[end]] & _IN_HEX:
-        colons += data[end] == _COLON
-        dots += data[end] == _DOT
-        letters += (classes[data[end]] & _LETTER) != 0
-        end += 1
-    return (
-        start,
-        end,
-        colons > 1 or (dots > 1 and letters > 0 and end - start >= _MIN_HEX_WITH_DOTS),
-    )
+def _around_at(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, bool, bool]:
+    """Returns start and end of what has no white space around the at-sign at i, and what it is.
 
-
-@numba.njit(cache=True)
-def _around_at(data: Bytes, i: int, stop: int) -> tuple[int, int, bool]:
-    """Returns start and end of what has no white space around the at-sign at i, and whether.
-
-    A quoted string in front is part of it, also where it begins in the window before. It counts
-    if something is in front of an at-sign and there is a dot or a colon.
+    That is whether it may be a login and an address. A quoted string in front is part of it, also
+    where it begins in the window before.
     """
     start, end = i, i + 1
     if i > 1 and data[i - 1] == _QUOTE:
@@ -241,85 +239,117 @@ def _around_at(data: Bytes, i: int, stop: int) -> tuple[int, int, bool]:
             start = quote
     while start > stop and data[start - 1] > _SPACE:
         start -= 1
-    has_local, has_mark = start < i, False
-    for j in range(start, i):
-        has_mark |= data[j] == _COLON
     while end < len(data) and data[end] > _SPACE:
-        has_local |= data[end] == _AT_SIGN or data[end] == _PERCENT
-        has_mark |= data[end] == _DOT or data[end] == _COLON
         end += 1
-    return start, end, has_local and has_mark
+    has_local, has_domain, behind_slashes, is_login = start < i, False, False, False
+    for j in range(start, end):
+        byte = data[j]
+        if byte in (_AT_SIGN, _PERCENT):
+            has_local |= j > i
+            is_login |= behind_slashes and byte == _AT_SIGN
+        elif byte == _COLON:
+            behind_slashes |= j + 2 < end and data[j + 1] == data[j + 2] == _SLASH
+        elif byte == _DOT and i + 1 < j < end - 2:
+            has_domain |= (
+                _may_be(data[j - 1], _ALNUM, classes)
+                and _may_be(data[j + 1], _LETTER, classes)
+                and _may_be(data[j + 2], _LETTER, classes)
+            )
+    return start, end, is_login, has_local and has_domain
 
 
 @numba.njit(cache=True)
-def _token(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, bool]:
-    """Returns start and end of the token around i, and whether it may be a secret."""
+def _may_be(byte: int, wanted: int, classes: Bytes) -> bool:
+    """Returns whether a byte is of some class or part of a character beyond ASCII."""
+    return bool(byte > 0x7F or classes[byte] & wanted)
+
+
+@numba.njit(cache=True)
+def _token(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, bool, bool]:
+    """Returns start and end of the token around i, whether it may be a secret and a MAC."""
     start = end = i
-    while start > stop and classes[data[start - 1]] & _IN_TOKEN:
+    while start > stop and classes[data[start - 1]] & IN_TOKEN:
         start -= 1
-    while end < len(data) and classes[data[end]] & _IN_TOKEN:
+    while end < len(data) and classes[data[end]] & IN_TOKEN:
         end += 1
     if end - start < _MIN_TOKEN:
-        return start, end, False
-    upper = digits = 0
+        return start, end, False, False
+    upper = digits = hyphens = 0
     for j in range(start, end):
-        digits += (classes[data[j]] & _DIGIT) != 0
-        upper += (classes[data[j]] & _UPPER) != 0
-    return start, end, digits > 0 or upper > 1
+        digits += (classes[data[j]] & DIGIT) != 0
+        upper += (classes[data[j]] & UPPER) != 0
+        hyphens += data[j] == _HYPHEN
+    return start, end, digits > 0 or upper > 1, digits > 0 and hyphens >= 5
 
 
 @numba.njit(cache=True)
-def _scan(data: Bytes, classes: Bytes, decimals: Flags) -> tuple[NDArray[np.int64], bool]:
+def _scan(
+    data: Bytes, private: bool, classes: Bytes, decimals: Flags
+) -> tuple[NDArray[np.int64], bool]:
     size = len(data)
     found = np.empty((64, 3), np.int64)
     count = 0
     other_digits = False
     number_end = code_end = hex_end = at_end = token_end = 0
     for i in range(0, size, _MIN_TOKEN):  # every token has a byte at one of these
-        if i >= token_end and classes[data[i]] & _IN_TOKEN:
-            start, token_end, is_secret = _token(data, i, token_end, classes)
+        if i >= token_end and classes[data[i]] & IN_TOKEN:
+            start, token_end, is_secret, is_mac = _token(data, i, token_end, classes)
+            found = _room(found, count)
             if is_secret:
-                found = _room(found, count)
                 found[count] = _TOKEN, start, token_end
+                count += 1
+            if is_mac:
+                found[count] = _MAC, start, token_end
                 count += 1
     for i in range(size):
         of = classes[data[i]]
-        if not of & _TRIGGER:
+        if not of & TRIGGER:
             continue
         found = _room(found, count)
         byte = data[i]
-        if of & _DIGIT:
+        if of & DIGIT:
             if i >= number_end:
-                number_end, digits, dots, precise = _number_end(data, i, classes)
+                number_end, digits, dots, precise = read_number(data, i, classes)
                 if digits >= _MIN_NUMBER_DIGITS or (dots >= 3 and digits >= 4):
                     first = i - (i > 0 and (data[i - 1] == _PLUS or data[i - 1] == _BRACKET))
                     first -= first > 0 and data[first] == _PLUS and data[first - 1] == _BRACKET
                     found[count] = _NUMBER, first, number_end
                     count += 1
+                    found, count = _in_number(data, i, number_end, classes, found, count)
+                    found = _room(found, count)
                 if precise:
                     found[count] = _DECIMAL, i, number_end
                     count += 1
             if i >= code_end:
-                start, end, digits, letters = _code(data, i, code_end, classes)
+                start, end, digits, letters, capitals = _code(data, i, code_end, classes)
                 code_end = max(end, i + 1)
-                if digits >= _MIN_CODE_DIGITS and letters:
+                if digits >= _MIN_CODE_DIGITS and (capitals or (letters and digits >= 17)):
                     found[count] = _CODE, start, end
+                    count += 1
+                if digits >= _MIN_CODE_DIGITS and _may_hold_iban(data, start, end, classes):
+                    found[count] = _IBAN, start, end
                     count += 1
         elif byte in (_COLON, _DOT):
             if i >= hex_end:
-                start, end, is_address = _hex(data, i, hex_end, classes)
+                start, end, is_mac, is_address = read_hex(data, i, hex_end, private, classes)
                 hex_end = max(end, i + 1)
+                if is_mac:
+                    found[count] = _MAC, start, end
+                    count += 1
                 if is_address:
-                    found[count] = _HEX, start, end
+                    found[count] = _COLONS, start, end
                     count += 1
         elif byte in (_AT_SIGN, _PERCENT):
             if i >= at_end and (
                 byte == _AT_SIGN
                 or (i + 2 < size and data[i + 1] == 52 and data[i + 2] == 48)  # %40
             ):
-                start, at_end, is_address = _around_at(data, i, at_end)
+                start, at_end, is_login, is_address = _around_at(data, i, at_end, classes)
+                if is_login:
+                    found[count] = _LOGIN, start, at_end
+                    count += 1
                 if is_address:
-                    found[count] = _AT, start, at_end
+                    found[count] = _ADDRESS, start, at_end
                     count += 1
         elif not other_digits:
             other_digits = _other_digit(data, i, decimals)
@@ -329,7 +359,7 @@ def _scan(data: Bytes, classes: Bytes, decimals: Flags) -> tuple[NDArray[np.int6
 @numba.njit(cache=True)
 def _room(found: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Returns an array with room for more windows."""
-    if count + 4 <= len(found):
+    if count + 8 <= len(found):
         return found
     longer = np.empty((2 * len(found), 3), np.int64)
     longer[:count] = found[:count]

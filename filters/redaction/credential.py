@@ -7,6 +7,7 @@ its tokens longer before. Public keys, certificates and identifiers of accounts 
 import base64
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 
 from filters.redaction.options import Options
 from filters.redaction.patterns import compiled
@@ -150,7 +151,8 @@ _KEY_LINES = compiled(
     rf"(?:{_BREAK}[A-Z][A-Za-z-]+: [^\r\n\\]{{1,80}})*"
     rf"(?:{_BREAK}[0-9A-Za-z+/]{{16,}}={{0,2}})+(?:{_BREAK}[0-9A-Za-z+/]{{0,15}}={{1,2}})?"
 )
-_KEY_MATERIAL = compiled("[0-9A-Za-z+/]{16}")
+_LEAST_MATERIAL = 16
+_KEY_MATERIAL = compiled(f"[0-9A-Za-z+/]{{{_LEAST_MATERIAL}}}")
 _LONGEST_FIRST_LINE, _LONGEST_KEY = 80, 1 << 15
 
 _IN_USER = r"[^\x00-\x20\x7F\"'`<>/?#"
@@ -208,7 +210,7 @@ def _token(data: bytes, start: int) -> tuple[int, int] | None:
     if match is None:
         return None
     end: int = match.end()
-    is_other = data.startswith(b"eyJ", start) and not _is_web_token(match.group())
+    is_other = data.startswith(b"eyJ", start) and not _is_web_token(match.group().split(b".")[0])
     return None if is_other or not _is_secret(data, start, end) else (start, end)
 
 
@@ -240,13 +242,13 @@ def _is_secret(data: bytes, start: int, end: int) -> bool:
     return b"xxxx" not in lower and b"your" not in lower
 
 
-def _is_web_token(token: bytes) -> bool:
-    """Returns whether the header is JSON that names an algorithm: RFC 7515, 4.1.1."""
+@lru_cache(maxsize=64)
+def _is_web_token(header: bytes) -> bool:
+    """Returns whether the header of a token is JSON that names an algorithm: RFC 7515, 4.1.1."""
     try:
-        header = json.loads(base64.urlsafe_b64decode(token[: token.index(b".")] + b"=="))
+        return "alg" in json.loads(base64.urlsafe_b64decode(header + b"=="))
     except (ValueError, RecursionError):
         return False
-    return "alg" in header
 
 
 def _private_keys(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -270,6 +272,8 @@ def _private_key_end(data: bytes, begin: int) -> int:
         return 0
     start = header.end()
     stop = data.find(b"-----", start, start + _LONGEST_KEY)
+    if 0 <= stop - start < _LEAST_MATERIAL:
+        return 0
     if stop < 0 or not data.startswith(b"-----END ", stop):
         footer = None
     else:

@@ -22,14 +22,14 @@ Windows = dict[str, list[tuple[int, int]]]
 _Hits = Callable[[bytes, int, int, Options], Iterator[tuple[int, int]]]
 
 _DETECTORS: dict[str, tuple[_Hits, tuple[str, ...]]] = {
-    "credential": (credential.hits, ("token", "at")),
-    "email": (email.hits, ("at",)),
-    "iban": (iban.hits, ("code",)),
-    "card": (card.hits, ("number",)),
-    "ssn": (ssn.hits, ("number",)),
-    "national_id": (national_id.hits, ("number", "code")),
-    "mac": (mac.hits, ("hex", "token")),
-    "ip": (ip.hits, ("number", "hex")),
+    "credential": (credential.hits, ("token", "login")),
+    "email": (email.hits, ("address",)),
+    "iban": (iban.hits, ("iban",)),
+    "card": (card.hits, ("card",)),
+    "ssn": (ssn.hits, ("ssn",)),
+    "national_id": (national_id.hits, ("long", "code")),
+    "mac": (mac.hits, ("mac",)),
+    "ip": (ip.hits, ("dotted", "colons")),
     "coordinates": (coordinates.hits, ("decimal",)),
     "phone": (phone.hits, ("number",)),
 }
@@ -53,11 +53,11 @@ def find(text: str, options: Options = Options(), compiled: bool = True) -> list
         FilterUnavailable: Names are looked for and their model is missing.
     """
     data = text.encode("utf-8", "surrogatepass")
-    windows, other_digits = _windows(data)
+    windows, other_digits = _windows(data, options.private_addresses)
     if other_digits:
         text = text.translate(_ascii_digits())
         data = text.encode("utf-8", "surrogatepass")
-        windows, _ = _windows(data)
+        windows, _ = _windows(data, options.private_addresses)
     claims = [
         _hits(data, name, options, windows if compiled else None)
         for name in _DETECTORS
@@ -72,10 +72,10 @@ def find(text: str, options: Options = Options(), compiled: bool = True) -> list
     return without_overlaps(claims)
 
 
-def _windows(data: bytes) -> tuple[Windows, bool]:
+def _windows(data: bytes, private: bool) -> tuple[Windows, bool]:
     from filters.compiled.windows import windows  # numba takes time to import
 
-    return windows(data)
+    return windows(data, private)
 
 
 @cache

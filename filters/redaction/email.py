@@ -1,7 +1,7 @@
 """E-mail addresses, also with %40 for the at-sign, and spelled out as `name [at] domain`."""
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from filters.redaction.options import Options
 from filters.redaction.patterns import compiled
@@ -143,6 +143,7 @@ def _top_length(label: bytes) -> int:
     return 0
 
 
+@lru_cache(maxsize=4096)
 def _is_top(label: bytes) -> bool:
     """Returns whether a label is a top-level domain, whatever its case."""
     try:

@@ -47,7 +47,9 @@ def _structure(country: bytes, gap: bytes) -> "re2._Regexp":
 def _iban_end(data: bytes, start: int) -> int | None:
     """Returns where the account number that begins at `start` ends, or None if there is none."""
     country = data[start : start + 2].upper()
-    length = _LENGTHS[country]
+    length = _LENGTHS.get(country)
+    if length is None:  # ſE: to patterns, the same letters in another case
+        return None
     gap = b""
     if not data[start + 4 : start + 5].isalnum():
         gap = data[start + 4 : start + 4 + {0xC2: 2, 0xE2: 3}.get(data[start + 4], 1)]

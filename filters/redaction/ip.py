@@ -21,6 +21,7 @@ _ANNOUNCED = compiled(
     r"(?:(?:://|@|\[)|(?i:\b(?:ip|ips|ipv4|address(?:es)?|addr|hosts?|servers?|dns|resolvers?|"
     r"nameservers?|gateway|router|proxy|client|peer|ping|inet|subnet|network)\b)[^0-9\n]{0,16})\z"
 )
+_NO_WORDS = b"0123456789 \n.,;-/()"
 _PORT_OR_PREFIX = compiled(r"(?::[0-9]{2,5}|/[0-9]{1,2})(?:[^0-9A-Za-z]|\z)")
 _COLONS = compiled(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _LONGEST_IPV4, _LONGEST_IPV6 = 15, 45
@@ -75,11 +76,12 @@ def _is_small(candidate: bytes) -> bool:
 
 def _may_be_version(data: bytes, start: int, end: int) -> bool:
     """Returns whether four numbers are as small as those of versions and sections."""
-    return (
-        _is_small(data[start:end])
-        and not (data[end : end + 1] in b":/" and _PORT_OR_PREFIX.match(data[end : end + 7]))
-        and not _ANNOUNCED.search(data[max(0, start - _LOOK_BACK) : start])
-    )
+    if not _is_small(data[start:end]):
+        return False
+    if data[end : end + 1] in (b":", b"/") and _PORT_OR_PREFIX.match(data[end : end + 7]):
+        return False
+    before = data[max(0, start - _LOOK_BACK) : start]
+    return not (before.translate(None, _NO_WORDS) and _ANNOUNCED.search(before))
 
 
 def _dotted(data: bytes, first: int, last: int, private: bool) -> Iterator[tuple[int, int]]:
