@@ -32,7 +32,11 @@ def decimals(data: bytes) -> list[tuple[int, int]]:
     return [
         match.span()
         for match in NUMBER.finditer(data)
-        if re.search(rb"\.[0-9]{4}", match[0])
+        if any(
+            len(part) >= 4
+            for parts in re.findall(rb"[0-9]+(?:\.[0-9]+)*", match[0])
+            for part in parts.split(b".")[1::2]
+        )
         or (MINUTES.match(data, match.end()) and match.end() + 4 < len(data))
     ]
 

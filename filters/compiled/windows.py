@@ -294,11 +294,11 @@ def _scan(
     for i in range(0, size, _MIN_TOKEN):  # every token has a byte at one of these
         if i >= token_end and classes[data[i]] & IN_TOKEN:
             start, token_end, is_secret, is_mac = _token(data, i, token_end, classes)
-            found = _room(found, count)
             if is_secret:
+                found = _room(found, count)
                 found[count] = _TOKEN, start, token_end
                 count += 1
-            if is_mac:
+            if is_mac:  # which has a digit, so it is one that may be a secret
                 found[count] = _MAC, start, token_end
                 count += 1
     for i in range(size):
