@@ -66,3 +66,11 @@ def test_windows_hold_all_hits(text: str) -> None:
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     with linear_time():
         find(piece * (1_000_000 // len(piece)), GLOBAL)
+
+
+@pytest.mark.parametrize(
+    "text", ["8.8.8.8", "8.8.8.8.", "2a00:1450::1", "2a00:1450::1.", ":2a00::1"]
+)
+def test_a_text_may_be_one_address_with_punctuation(text: str) -> None:
+    address = text.strip(".") if text[0] != ":" else text[1:]
+    assert [text[start:end] for start, end, _ in find(text, GLOBAL, compiled=False)] == [address]

@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Iterator
 from functools import lru_cache
 
+import re2
+
 from filters.redaction.options import Options
 from filters.redaction.patterns import compiled
 
@@ -24,6 +26,7 @@ _ANNOUNCED = compiled(
 _NO_WORDS = b"0123456789 \n.,;-/()"
 _PORT_OR_PREFIX = compiled(r"(?::[0-9]{2,5}|/[0-9]{1,2})(?:[^0-9A-Za-z]|\z)")
 _COLONS = compiled(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_IN_DOTTED, _IN_COLONS = b"0123456789.", b"0123456789ABCDEFabcdef:."
 _LONGEST_IPV4, _LONGEST_IPV6 = 15, 45
 _LOOK_BACK = 32
 _FEWEST_WRITTEN_OUT = 24
@@ -84,9 +87,18 @@ def _may_be_version(data: bytes, start: int, end: int) -> bool:
     return not (before.translate(None, _NO_WORDS) and _ANNOUNCED.search(before))
 
 
+def _spans(
+    pattern: "re2._Regexp", is_one: bool, data: bytes, first: int, last: int
+) -> Iterator[tuple[int, int]]:
+    """Returns the matches of a pattern; at once if all of the window is one candidate."""
+    if is_one:
+        return iter(((first, last),))
+    return (match.span() for match in pattern.finditer(data, first, last))
+
+
 def _dotted(data: bytes, first: int, last: int, private: bool) -> Iterator[tuple[int, int]]:
-    for match in _DOTTED.finditer(data, first, last):
-        start, end = match.span()
+    is_one = data.count(b".", first, last) == 3 and not data[first:last].strip(_IN_DOTTED)
+    for start, end in _spans(_DOTTED, is_one, data, first, last):
         if (
             end - start <= _LONGEST_IPV4
             and _is_found(data[start:end], private)
@@ -98,8 +110,8 @@ def _dotted(data: bytes, first: int, last: int, private: bool) -> Iterator[tuple
 
 
 def _with_colons(data: bytes, first: int, last: int, private: bool) -> Iterator[tuple[int, int]]:
-    for match in _COLONS.finditer(data, first, last):
-        start, end = match.span()
+    is_one = not data[first:last].strip(_IN_COLONS)
+    for start, end in _spans(_COLONS, is_one, data, first, last):
         if end - start > _LONGEST_IPV6 + 2:
             continue
         candidate = data[start:end]
