@@ -128,7 +128,11 @@ def _resident_id(number: bytes) -> bool:
 
 def _rrn(number: bytes) -> bool:
     check = 11 - weighted(number, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
-    return check % 10 == int(number[12:]) and _date(number[2:4], number[4:6])
+    return check % 10 == int(number[12:]) and _rrn_date(number)
+
+
+def _rrn_date(number: bytes) -> bool:
+    return _date(number[2:4], number[4:6])  # since October 2020 there is no check digit
 
 
 def _nric(number: bytes) -> bool:
@@ -146,6 +150,14 @@ def _kimlik(number: bytes) -> bool:
     odd, even = (sum(int(chr(byte)) for byte in number[place:9:2]) for place in (0, 1))
     tenth = (7 * odd - even) % 10
     return number[9:] == b"%d%d" % (tenth, (odd + even + tenth) % 10)
+
+
+def _amka(number: bytes) -> bool:
+    return _date(number[2:4], number[:2]) and luhn(number)
+
+
+def _thai(number: bytes) -> bool:
+    return (11 - weighted(number, range(13, 1, -1)) % 11) % 10 == int(number[12:])
 
 
 def _itin(number: bytes) -> bool:
@@ -171,11 +183,16 @@ class _Number(NamedTuple):
 _G = r"[ \-\x{A0}]?"  # a gap, or none
 _2_3_3 = rf"[0-9]{{2}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}"
 _3_3_3 = "[0-9]" + _2_3_3
+_ID = (  # words for any country's
+    r"ID|(?i:(?:national|personal|citizen) (?:id|identity|identification|number)|"
+    r"identity (?:number|no|card|document)|id (?:number|no|card))"
+)
 
 NUMBERS = (
     # Found anywhere. Sources: HMRC manual NIM39110; BOE Orden INT/2058/2008; DM 23/12/1976;
     # INSEE's note on the NIR; arrêté royal 3/4/1984; DVV on the personal identity code; ZAS on
-    # the AHVN13; Receita Federal; RENAPO's instructions on the CURP; GB 11643-1999; ICA.
+    # the AHVN13; Receita Federal; RENAPO's instructions on the CURP; GB 11643-1999; ICA; see also
+    # below.
     _Number(
         "GB NINO",
         r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",
@@ -201,11 +218,16 @@ NUMBERS = (
     _Number("MX CURP", r"[A-Z][AEIOUX][A-Z]{2}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]", _curp),
     _Number("CN resident id", r"[1-8][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx]", _resident_id),
     _Number("SG NRIC", r"[STFGM][0-9]{7}[A-Z]", _nric),
+    _Number("SE personnummer", r"[0-9]{6}[\-+][0-9]{4}", _personnummer),
+    _Number("KR RRN", r"[0-9]{6}-[1-8][0-9]{6}", _rrn),
+    _Number("TH TNIN", r"[1-8]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]", _thai),
+    _Number("US ITIN", r"9[0-9]{2}-[5-9][0-9]-[0-9]{4}", _itin),
     # Announced. Sources: NHS Data Dictionary; BZSt; Rijksdienst voor Identiteitsgegevens; ustawa
     # o ewidencji ludności; Skatteverket SKV 704; CPR-kontoret; Skatteetaten; Dachverband der
     # Sozialversicherungsträger; Autoridade Tributária; Service Canada; ATO; Services Australia;
     # UIDAI; Income Tax Department of India; Ministry of the Interior and Safety of Korea;
-    # Department of Home Affairs of South Africa; NVI; Population Authority of Israel; IRS.
+    # Department of Home Affairs of South Africa; NVI; Population Authority of Israel; EFKA;
+    # Department of Provincial Administration of Thailand; IRS.
     _Number("GB NHS", rf"[0-9]{{3}}{_G}[0-9]{{3}}{_G}[0-9]{{4}}", _nhs, r"NHS|National Health"),
     _Number(
         "DE Steuer-IdNr",
@@ -226,19 +248,19 @@ NUMBERS = (
         r"(?i:rijksregister\w*|registre national|num[e\x{E9}]ro national|national register)|"
         r"(?i:niss|insz)",
     ),
-    _Number("PL PESEL", r"[0-9]{11}", _pesel, r"(?i:pesel)"),
+    _Number("PL PESEL", r"[0-9]{11}", _pesel, rf"(?i:pesel)|{_ID}"),
     _Number(
         "SE personnummer",
         r"(?:19|20)?[0-9]{6}[ \-+]?[0-9]{4}",
         _personnummer,
-        r"(?i:personnummer|personnr|samordningsnummer|personal identity|swedish id)",
+        rf"(?i:personnummer|personnr|samordningsnummer)|{_ID}",
     ),
     _Number("DK CPR", r"[0-3][0-9]{5}[ \-]?[0-9]{4}", _cpr, r"(?i:cpr(?:-?(?:nr|nummer))?)"),
     _Number(
         "NO fødselsnummer",
         r"[0-7][0-9]{5} ?[0-9]{5}",
         _fodselsnummer,
-        r"(?i:f[o\x{F8}]dselsnummer|personnummer|d-nummer|national identity|norwegian id)",
+        rf"(?i:f[o\x{{F8}}]dselsnummer|personnummer|d-nummer)|{_ID}",
     ),
     _Number(
         "AT SVNR",
@@ -246,18 +268,8 @@ NUMBERS = (
         _svnr,
         r"(?i:svnr|sv-?nummer|sv-nr|sozialversicherungs\w*|versicherungsnummer|social security)",
     ),
-    _Number(
-        "PT NIF",
-        "[1-9]" + _2_3_3,
-        _nif,
-        r"NIF|(?i:contribuinte|n[u\x{FA}]mero fiscal)",
-    ),
-    _Number(
-        "CA SIN",
-        "[1-79]" + _2_3_3,
-        luhn,
-        r"SIN|(?i:social insurance)",
-    ),
+    _Number("PT NIF", "[1-9]" + _2_3_3, _nif, r"NIF|(?i:contribuinte|n[u\x{FA}]mero fiscal)"),
+    _Number("CA SIN", "[1-79]" + _2_3_3, luhn, r"SIN|(?i:social insurance)"),
     _Number("AU TFN", _3_3_3, _tfn, r"(?i:tfn|tax file)"),
     _Number("AU Medicare", rf"[2-6][0-9]{{3}}{_G}[0-9]{{5}}{_G}[0-9]", _medicare, r"(?i:medicare)"),
     _Number(
@@ -276,22 +288,30 @@ NUMBERS = (
     _Number(
         "KR RRN",
         r"[0-9]{6}[ \-]?[1-8][0-9]{6}",
-        _rrn,
+        _rrn_date,
         r"\x{C8FC}\x{BBFC}(?:\x{B4F1}\x{B85D})?\x{BC88}\x{D638}|RRN|(?i:resident registration)",
     ),
     _Number(
         "ZA ID",
         rf"[0-9]{{6}}{_G}[0-9]{{4}}{_G}[01][0-9]{{2}}",
         _south_african,
-        r"ID|(?i:id (?:number|no)|identity (?:number|no|document)|south african id)",
+        _ID,
     ),
-    _Number("TR kimlik", r"[1-9][0-9]{10}", _kimlik, r"(?i:kimlik|tckn|t\.?c\.?)"),
+    _Number("TR kimlik", r"[1-9][0-9]{10}", _kimlik, rf"(?i:kimlik|tckn|t\.?c\.?)|{_ID}"),
     _Number(
         "IL teudat zehut",
         r"[0-9]{8}-?[0-9]",
         luhn,
         r"\x{5EA}\x{5E2}\x{5D5}\x{5D3}\x{5EA} \x{5D6}\x{5D4}\x{5D5}\x{5EA}|\x{5EA}\.?\x{5D6}|"
         r"(?i:teudat zehut|israeli id)",
+    ),
+    _Number("GR AMKA", r"[0-3][0-9]{10}", _amka, r"AMKA|\x{391}\x{39C}\x{39A}\x{391}"),
+    _Number(
+        "TH TNIN",
+        r"[1-8][0-9]{12}",
+        _thai,
+        r"TNIN|(?i:thai (?:id|national|citizen)|(?:national|citizen) id(?:entification)?)|"
+        r"\x{E1B}\x{E23}\x{E30}\x{E0A}\x{E32}\x{E0A}\x{E19}",
     ),
     _Number("US ITIN", r"9[0-9]{2}-?[5-9][0-9]-?[0-9]{4}", _itin, r"ITIN|(?i:individual taxpayer)"),
 )
