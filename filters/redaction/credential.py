@@ -72,7 +72,32 @@ _FORMATS = {
     **{f"shp{kind}_": "[0-9A-Fa-f]{32}" for kind in ("at", "ca", "pa", "ss")},  # Shopify
     "sq0atp-": rf"{_ANY}{{22,}}",  # Square
     "sq0csp-": rf"{_ANY}{{22,}}",
+    **{f"shippo_{mode}_": rf"{_HEX}{{40}}" for mode in ("live", "test")},
+    **{f"duffel_{mode}_": rf"{_ANY}{{40,}}" for mode in ("live", "test")},
+    "FLWSECK-": rf"{_HEX}{{32}}-X",  # Flutterwave
+    **{f"EZ{kind}K": rf"{_WORD}{{54}}" for kind in "AT"},  # EasyPost
     # others
+    "fm2_": r"[0-9A-Za-z+/]{100,}={0,2}",  # Fly.io
+    "glc_": r"[0-9A-Za-z+/]{32,}={0,2}",  # Grafana
+    "glsa_": rf"{_WORD}{{32}}_[0-9A-Fa-f]{{8}}",
+    "figd_": rf"{_ANY}{{38,}}",  # Figma
+    **{f"pscale_{kind}_": rf"{_ANY}{{32,}}" for kind in ("tkn", "oauth", "pw")},  # PlanetScale
+    "sntrys_": r"[0-9A-Za-z+/=_-]{60,}",  # Sentry
+    "sntryu_": rf"{_HEX}{{64}}",
+    "secret_": rf"{_WORD}{{43}}",  # Notion
+    "pat": rf"{_WORD}{{14}}\.{_HEX}{{64}}",  # Airtable
+    "nfp_": rf"{_WORD}{{36,}}",  # Netlify
+    "CFPAT-": rf"{_ANY}{{43}}",  # Contentful
+    "HRKU-": rf"{_ANY}{{30,}}",  # Heroku
+    "r8_": rf"{_WORD}{{37}}",  # Replicate
+    "xkeysib-": rf"{_HEX}{{64}}-{_WORD}{{16}}",  # Brevo
+    "rdme_": "[0-9a-z]{70}",  # ReadMe
+    "CLOJARS_": "[0-9a-z]{60}",
+    "aio_": rf"{_WORD}{{28}}",  # Adafruit
+    "pnu_": rf"{_WORD}{{36}}",  # Prefect
+    "bkua_": rf"{_HEX}{{40}}",  # Buildkite
+    **{f"dp.{kind}.": rf"{_WORD}{{40,}}" for kind in ("pt", "st", "ct", "sa", "scim")},  # Doppler
+    "dt0c01.": r"[0-9A-Z]{24}\.[0-9A-Z]{64}",  # Dynatrace
     "AGE-SECRET-KEY-1": "[0-9A-Z]{50,}",
     "PMAK-": rf"{_HEX}{{24}}-{_HEX}{{34}}",  # Postman
     "NRAK-": "[0-9A-Z]{27}",  # New Relic
@@ -96,10 +121,12 @@ _TOKEN = compiled(
     )
 )
 _BEGINNING = compiled(
-    rf"(?:\b(?:SG\.|ya29\.(?:c\.)?|hv[bsr]\.|{_WORD}{{14}}\.atlasv1\.)|[0-9]{{6,10}}:)\z"
+    rf"(?:\b(?:SG\.|ya29\.(?:c\.)?|hv[bsr]\.|dp\.[a-z]{{2,4}}\.|dt0c01\.|{_WORD}{{14}}\.atlasv1\.)|"
+    r"[0-9]{6,10}:)\z"
 )
 _SHORT_BEGINNINGS = (
     *(b"SG.", b"ya29.", b"ya29.c.", b"hvb.", b"hvs.", b"hvr.", b".atlasv1."),
+    *(b"dp.pt.", b"dp.st.", b"dp.ct.", b"dp.sa.", b"dp.scim.", b"dt0c01."),
     *(f"{digit}:".encode() for digit in range(10)),
 )
 _BEFORE_NAMED = frozenset((b"=", b":", b"/", b"+", b"%", b",", b">"))
