@@ -9,7 +9,7 @@ COORDINATES = Options(types=("coordinates",))
 
 CASES = [
     # keys
-    "lat=«52.5200&lon=13.4050» lat: «52.52000, lng: -13.40500»",
+    "lat «52.5200, lon -13.4050», lat=«52.5200&lon=13.4050» lat: «52.52000, lng: -13.40500»",
     '{"lat": «52.5200, "lng": 13.4050», "zoom": 1}, <trkpt lat="«52.5200" lon="13.4050»">',
     "<lat>«52.5200</lat><lng>13.4050»</lng> Latitude: «53.365833\nLongitude: 7.206389»\n",
     # degrees and points of the compass

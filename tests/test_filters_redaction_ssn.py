@@ -14,6 +14,7 @@ CASES = [
     # announced
     "SSN «536228726», SSN: «536 22 8726»",
     "social security number «536228726»; Soc. Sec. No.: «536.22.8726»",
+    "social: «536 22 8726», my social is «536228726»; social 536228726, social media: 7 536228726",
     "536 22 8726, 536228726, 536.22.8726, assn: 536228726",
     "Social Security\n" + "x" * 60 + " 536228726",
     # never assigned, or printed as a sample

@@ -20,7 +20,7 @@ _LONGITUDE_OR_LATITUDE = r"(?i:lat|latitude|lng|lon|long|longitude)"
 # Between the numbers: a key, XML's tags, Google's !4d, or separators and a point of the compass.
 _PAIR = compiled(
     rf"({_NUMBER})( ?{_DEGREE})?( ?[NSEWO]\b)?"
-    rf"(?:([\"']?[,;&]?\s{{0,4}}[\"']?(?:data-)?{_LONGITUDE_OR_LATITUDE}[\"']? ?[=:] ?[\"']?"
+    rf"(?:([\"']?[,;&]?\s{{0,4}}[\"']?(?:data-)?{_LONGITUDE_OR_LATITUDE}(?:[\"']? ?[=:] ?[\"']?| )"
     rf"|</?\w{{3,9}}>\s{{0,4}}<\w{{3,9}}>|!4d)|(?:%2C|[ ,;/|]{{1,3}}|,\n)([NSEWO] ?)?)"
     rf"({_SIGN})({_NUMBER})( ?{_DEGREE})?( ?[NSEWO]\b)?"
 )

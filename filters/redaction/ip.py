@@ -14,7 +14,7 @@ _DOTTED = compiled(r"[0-9]+(?:\.[0-9]+){3,}")
 # a version, a section, an object identifier.
 _BEFORE_DOTTED = compiled(
     r"(?:[0-9A-Za-z_.]|[A-Za-z_]-|[<>=!~]= ?|[~^]|[A-Z][a-z]+/|[0-9],|"
-    r"(?i:\b(?:versions?|versi[o\x{F3}]n|versione|ver|v|release|rel|build|firmware|driver|revision|"
+    r"(?i:\b(?:versions?|versi[o\x{F3}]n|versione|ver|v|release|rel|build|firmware|driver|kernel|revision|"
     r"rev|section|sec|chapter|clause|article|table|figure|oid)\.?[ :=#-]{0,2}))\z"
 )
 _AFTER_DOTTED = compiled(r"[0-9A-Za-z_]|-[A-Za-z]|\.[0-9]")

@@ -13,7 +13,10 @@ _SSN = compiled(
 )
 _BEFORE_SSN = compiled(r"(?:[0-9A-Za-z_.$/]|[0-9A-Za-z]-|[0-9]:|[0-9]\) ?|\+[0-9]{1,3} )\z")
 _AFTER_SSN = compiled(r"[0-9A-Za-z_%@]|[.\-/:][0-9A-Za-z]")
-_ANNOUNCED = compiled(r"(?i)\b(?:ssns?|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?)\b[^0-9\n]{0,24}\z")
+_ANNOUNCED = compiled(
+    r"(?i)\b(?:(?:ssns?|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?)\b[^0-9\n]{0,24}|"
+    r"social(?: (?:number|no\.?|is)|:|#|=){1,2} ?)\z"
+)
 _ANNOUNCEMENT_LENGTH = 48
 _SHORTEST = 9
 _VOID = frozenset({b"078051120", b"219099999"})
