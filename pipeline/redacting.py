@@ -13,7 +13,7 @@ from typing import NamedTuple
 from filters.errors import FilterUnavailable
 from filters.loaders import forget
 from filters.redaction import Options
-from filters.redaction.strategies import Replacement, digests, stand_ins, tags
+from filters.redaction.strategies import Replacement, digests, stand_ins, tags, tags_written
 from pipeline import storage
 from pipeline.errors import UserError
 from pipeline.redaction import Redaction
@@ -54,11 +54,18 @@ def redacting(settings: Redaction | None) -> Redacting:
     options = options_of(settings)
     if settings and settings.names:
         _find_model(settings)  # said before the first document
-    if settings and settings.replace == "stand_in":
-        return Redacting(options, stand_ins)
     if settings and settings.replace == "digest":
         return Redacting(options, digests(_keys(settings)[0]))
-    return Redacting(options)
+    return Redacting(options, stand_ins if settings and settings.replace == "stand_in" else tags)
+
+
+def tags_of(settings: Redaction | None) -> list[str]:
+    """Returns every tag that a recipe's redaction can write."""
+    if settings is None or settings.replace == "digest":
+        return []
+    return tags_written(
+        (*settings.types, *settings.names), stand_ins if settings.replace == "stand_in" else tags
+    )
 
 
 def key_mark(settings: Redaction | None) -> str:

@@ -16,6 +16,7 @@ from pipeline import storage
 from pipeline.bpe import Encoder, definition_of, train
 from pipeline.match import read_arrow
 from pipeline.output import Job
+from pipeline.redacting import tags_of
 from pipeline.shards import ShardMetadata, TokenTable, token_dtype, write_parquet_shard, write_shard
 from pipeline.verdicts import PARTITIONS
 
@@ -56,10 +57,8 @@ def make_tokenizer(job: Job) -> dict[str, Any]:
     if job.given_tokenizer:
         definition = definition_of(storage.read_bytes(job.output.path("work/given_tokenizer.json")))
     else:
-        special = [settings.end_of_document]
         # A tag that the text had when it was read becomes its token, too: nothing tells them apart.
-        if job.recipe.redaction and job.recipe.redaction.replace == "tag":
-            special += [f"<|{name}|>" for name in job.recipe.redaction.types]
+        special = [settings.end_of_document, *tags_of(job.recipe.redaction)]
         definition = train(sample(), settings.vocab_size, special)
     encoder = Encoder(definition, settings.end_of_document)
     fast = encoder.check(islice(sample_of_kept(job, 1.0), CHECKED_DOCUMENTS))

@@ -2,8 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.redaction import TYPES, Options, find, redact
-from filters.redaction.strategies import Replacement, digests, normalized, stand_ins, tags
+from filters.redaction import NAMES, TYPES, Options, find, redact
+from filters.redaction.strategies import (
+    Replacement,
+    digests,
+    normalized,
+    stand_ins,
+    tags,
+    tags_written,
+)
 
 KEY = bytes(range(32))
 STRATEGIES = {"tag": tags, "stand_in": stand_ins, "digest": digests(KEY)}
@@ -74,6 +81,15 @@ def test_a_used_up_range_begins_anew(name: str, size: int, last: str, first: str
 @pytest.mark.parametrize("name", ["national_id", "coordinates", "credential", "another"])
 def test_a_type_without_free_range_gets_its_tag(name: str) -> None:
     assert replaced(stand_ins, (name, "1")) == [f"<|{name}|>"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_tags_are_all_that_a_strategy_writes(strategy: str) -> None:
+    names = [*TYPES, *NAMES]
+    written = replaced(STRATEGIES[strategy], *((name, "1") for name in names))
+    assert tags_written(names + names, STRATEGIES[strategy]) == [
+        tag for tag, name in zip(written, names, strict=True) if tag == f"<|{name}|>"
+    ]
 
 
 @pytest.mark.parametrize("name", SPELLINGS)

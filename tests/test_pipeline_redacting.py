@@ -161,17 +161,34 @@ def test_what_changes_the_text_changes_the_stage(key: Path) -> None:
     assert len(prints) == len(settings)
 
 
-@pytest.mark.parametrize(("replace", "special"), [("tag", True), ("stand_in", False)])
-def test_tags_of_the_recipes_types_are_special_tokens(
-    replace: str, special: bool, tmp_path: Path
+@pytest.mark.parametrize(
+    ("replace", "special"),
+    [
+        ("tag", ["<|email|>", "<|mac|>", "<|coordinates|>", "<|person|>", "<|nrp|>"]),
+        ("stand_in", ["<|coordinates|>", "<|person|>", "<|nrp|>"]),
+    ],
+)
+def test_tags_that_the_recipe_can_write_are_special_tokens(
+    replace: str, special: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = [f"redaction.replace={replace}", "redaction.types=[email, mac]"]
+    monkeypatch.setattr(names, "finder", lambda types, model: lambda text: [])
+    monkeypatch.setattr(names, "digest_of", str.upper)
+    settings = [
+        f"redaction.replace={replace}",
+        "redaction.types=[email, mac, coordinates]",
+        "redaction.names=[person, nrp]",
+    ]
     rows = [{"text": f"{TEXT} {number} words, a few more of them"} for number in range(5)]
     job = make_test_job(tmp_path, {"in.jsonl": rows}, settings=settings)
     run_stages(job)
     tokenizer = json.loads(Path(job.output.path("tokenizer/tokenizer.json")).read_text())
     tokens = [token["content"] for token in tokenizer["added_tokens"]]
-    assert tokens == ["<|endoftext|>", *(["<|email|>", "<|mac|>"] if special else [])]
+    assert tokens == ["<|endoftext|>", *special]
+
+
+def test_digests_are_no_tags(key: Path) -> None:
+    assert redacting.tags_of(settings(*digesting(key), "names=[person]")) == []
+    assert redacting.tags_of(None) == []
 
 
 def test_a_model_of_names_is_looked_for_before_the_first_document(

@@ -7,7 +7,7 @@ a phone number even a hash can be undone by trying all.
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 Replacement = Callable[[], Callable[[str, str], str]]
 """Makes, for one text, the function from a type and a value to what replaces the value."""
@@ -16,7 +16,7 @@ _STAND_INS: dict[str, Callable[[int], str]] = {
     "email": lambda count: f"person{count}@example.com",  # RFC 2606
     "ip": lambda count: f"192.0.2.{1 + (count - 1) % 254}",  # RFC 5737
     "phone": lambda count: f"+1-202-555-01{count % 100:02}",  # kept for fiction by NANPA
-    "mac": lambda count: f"00-00-5E-00-53-{count % 256:02X}",  # RFC 7042, section 2.1.2
+    "mac": lambda count: f"00-00-5E-00-53-{count % 256:02X}",  # RFC 9542, section 2.1.2
     "card": lambda count: "0000 0000 0000 0000",
     "iban": lambda count: "XX00 0000 0000 0000",
     "ssn": lambda count: "000-00-0000",
@@ -30,7 +30,25 @@ _DIGEST_LETTERS = str.maketrans("0123456789abcdef", "ghijkmnopqrstuvw")
 
 def tags() -> Callable[[str, str], str]:
     """Replaces by typed tags such as <|email|>."""
-    return lambda name, value: f"<|{name}|>"
+    return lambda name, value: _tag(name)
+
+
+def _tag(name: str) -> str:
+    return f"<|{name}|>"
+
+
+def tags_written(names: Iterable[str], replacement: Replacement) -> list[str]:
+    """Returns every tag that a strategy can write for hits of some types, in their order.
+
+    Args:
+        names: The types.
+        replacement: `tags` or `stand_ins`. A digest is no tag, so for others there is none.
+    """
+    if replacement is stand_ins:
+        names = [name for name in names if name not in _STAND_INS]
+    elif replacement is not tags:
+        names = []
+    return [_tag(name) for name in dict.fromkeys(names)]
 
 
 def stand_ins() -> Callable[[str, str], str]:
@@ -48,7 +66,7 @@ def stand_ins() -> Callable[[str, str], str]:
         if name == "ip" and ":" in value:
             name, stand_in = "ipv6", _ipv6
         if stand_in is None:
-            return f"<|{name}|>"
+            return _tag(name)
         known = numbers[name]
         return stand_in(known.setdefault(value, len(known) + 1))
 
