@@ -141,7 +141,7 @@ def _engine(language: Any, names: tuple[str, ...], known: set[str]) -> Any:
         model_to_presidio_entity_mapping=entities,
         labels_to_ignore=sorted(known.difference(entities)),
     )
-    nlp_engine = SpacyNlpEngine(ner_model_configuration=configuration)
+    nlp_engine: Any = SpacyNlpEngine(ner_model_configuration=configuration)
     nlp_engine.nlp = {language.lang: language}  # loaded already, so it downloads none
     recognizer = SpacyRecognizer(language.lang, sorted(set(entities.values())))
     registry = RecognizerRegistry([recognizer], supported_languages=[language.lang])
