@@ -10,9 +10,6 @@ def compiled(pattern: str) -> "re2._Regexp":
     return re2.compile(pattern.encode())
 
 
-GAP = r"[ \x{A0}\x{202F}.\-/\x{2010}-\x{2013}]"
-"""One character that may separate the groups of a number."""
-
 _STRETCH = compiled(r"[+(]?[0-9][0-9 ().\-/\x{A0}\x{202F}\x{2010}-\x{2013}]{5,}[0-9]")
 
 
