@@ -31,8 +31,8 @@ LABELS = {
     **dict.fromkeys(
         (
             *("AU_MEDICARE", "AU_TFN", "CA_SIN", "DE_TAX_ID", "ES_NIE", "ES_NIF", "IN_AADHAAR"),
-            *("FI_PERSONAL_IDENTITY_CODE", "IT_FISCAL_CODE", "KR_RRN", "PL_PESEL"),
-            *("SE_PERSONNUMMER", "SG_NRIC_FIN", "TH_TNIN", "TR_NATIONAL_ID", "UK_NHS", "UK_NINO"),
+            *("FI_PERSONAL_IDENTITY_CODE", "IN_PAN", "IT_FISCAL_CODE", "KR_RRN", "PL_PESEL"),
+            *("SE_PERSONNUMMER", "SG_NRIC_FIN", "TR_NATIONAL_ID", "UK_NHS", "UK_NINO"),
             *("US_ITIN", "ZA_ID_NUMBER"),
         ),
         "national_id",
@@ -73,7 +73,7 @@ def read_gold(path: Path, labels: Mapping[str, str]) -> list[Text]:
     rows = (
         json.loads(content)
         if content.lstrip().startswith("[")
-        else [json.loads(line) for line in content.splitlines() if line.strip()]
+        else [json.loads(line) for line in content.split("\n") if line.strip()]
     )
     return [_text(row, labels, number) for number, row in enumerate(rows, 1)]
 

@@ -32,10 +32,10 @@ RECOGNIZERS = (
     *("EmailRecognizer", "IbanRecognizer", "CreditCardRecognizer", "UsSsnRecognizer"),
     *("MacAddressRecognizer", "IpRecognizer", "AuMedicareRecognizer", "AuTfnRecognizer"),
     *("CaSinRecognizer", "DeTaxIdRecognizer", "EsNieRecognizer", "EsNifRecognizer"),
-    *("FiPersonalIdentityCodeRecognizer", "InAadhaarRecognizer", "ItFiscalCodeRecognizer"),
-    *("KrRrnRecognizer", "PlPeselRecognizer", "SePersonnummerRecognizer", "SgFinRecognizer"),
-    *("ThTninRecognizer", "TrNationalIdRecognizer", "NhsRecognizer", "UkNinoRecognizer"),
-    *("UsItinRecognizer", "ZaIdNumberRecognizer"),
+    *("FiPersonalIdentityCodeRecognizer", "InAadhaarRecognizer", "InPanRecognizer"),
+    *("ItFiscalCodeRecognizer", "KrRrnRecognizer", "PlPeselRecognizer"),
+    *("SePersonnummerRecognizer", "SgFinRecognizer", "TrNationalIdRecognizer", "NhsRecognizer"),
+    *("UkNinoRecognizer", "UsItinRecognizer", "ZaIdNumberRecognizer"),
 )
 
 

@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from filters.redaction.national_id import NUMBERS
+
 
 def _load(name: str) -> ModuleType:
     path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
@@ -106,6 +108,20 @@ def test_both_forms_of_gold_files_are_read(tmp_path: Path):
     (tmp_path / "lines.jsonl").write_text(json.dumps(lines[0]))
     with pytest.raises(ValueError, match="text 1"):
         gold.read_gold(tmp_path / "lines.jsonl", gold.LABELS)
+
+
+def test_separators_of_lines_in_a_text_end_no_line_of_the_file(tmp_path: Path):
+    text = "one\u2028two\x85three"
+    (tmp_path / "gold.jsonl").write_text(
+        json.dumps({"text": text, "spans": []}, ensure_ascii=False), encoding="utf-8"
+    )
+    assert gold.read_gold(tmp_path / "gold.jsonl", gold.LABELS) == [Text(text, [], [])]
+
+
+def test_national_numbers_that_are_scored_are_of_countries_whose_numbers_are_looked_for():
+    scored = {label[:2] for label, name in gold.LABELS.items() if name == "national_id"}
+    looked_for = {number.name[:2] for number in NUMBERS}
+    assert scored - {"NA"} <= {"UK" if country == "GB" else country for country in looked_for}
 
 
 def test_of_a_peers_overlapping_hits_the_best_stays():
