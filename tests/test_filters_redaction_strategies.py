@@ -17,8 +17,8 @@ STRATEGIES = {"tag": tags, "stand_in": stand_ins, "digest": digests(KEY)}
 EVERYTHING = Options(spelled_out_emails=True, private_addresses=True)
 
 SPELLINGS = {
-    "email": ("John.Doe@Example.org", "john.doe@example.org"),
-    "ip": ("2A00:1450::1", "2a00:1450::1"),
+    "email": ("John.Doe@Example.org", "john.doe%40example.org"),
+    "ip": ("2A00:1450::1", "2a00:1450:0:0:0:0:0:0001"),
     "phone": ("(212) 736-5000", "212 736 5000"),
     "card": ("4111 1111 1111 1111", "4111-1111-1111-1111"),
     "iban": ("DE89 3704 0044 0532 0130 00", "de89370400440532013000"),
@@ -106,6 +106,7 @@ def test_equal_values_in_other_spellings_are_replaced_alike(
     [
         ("credential", "abc", "ABC"),
         ("ip", "1.12.3.4", "11.2.3.4"),
+        ("ip", "2a00:1450::1", "2a00:1450::1:0"),
         ("email", "a.b@c.de", "ab@c.de"),
         ("coordinates", "48.1372, 1.5755", "4.81372, 11.5755"),
     ],

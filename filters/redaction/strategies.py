@@ -8,6 +8,8 @@ import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from urllib.parse import unquote
 
 Replacement = Callable[[], Callable[[str, str], str]]
 """Makes, for one text, the function from a type and a value to what replaces the value."""
@@ -61,14 +63,14 @@ def stand_ins() -> Callable[[str, str], str]:
     numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)
 
     def replace(name: str, value: str) -> str:
-        value = normalized(name, value)
         stand_in = _STAND_INS.get(name)
-        if name == "ip" and ":" in value:
-            name, stand_in = "ipv6", _ipv6
         if stand_in is None:
             return _tag(name)
+        equal = normalized(name, value)
+        if name == "ip" and ":" in value:
+            name, stand_in = "ipv6", _ipv6
         known = numbers[name]
-        return stand_in(known.setdefault(value, len(known) + 1))
+        return stand_in(known.setdefault(equal, len(known) + 1))
 
     return replace
 
@@ -99,9 +101,20 @@ def normalized(name: str, value: str) -> str:
     """Returns what is the same in all spellings of a value.
 
     Numbers are their letters and digits, whatever separates them; case counts in credentials
-    only.
+    only. IP addresses are their bytes, e-mail addresses without percent-encoding.
     """
     if name == "credential":
         return value
     value = unicodedata.normalize("NFKC", value).lower()
+    if name == "email":
+        return unquote(value).lower()
+    if name == "ip":
+        return _ip_bytes(value)
     return "".join(filter(str.isalnum, value)) if name in _JUST_CHARACTERS else value
+
+
+def _ip_bytes(value: str) -> str:
+    try:
+        return ip_address(value).packed.hex()
+    except ValueError:  # digits of another script, or more than an address
+        return value
