@@ -132,7 +132,7 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
         redaction = None
         identifier = valid_unicode(record.id or "")
         # An id, a URL, a source and a file's name are data of the document, too.
-        if not identifier or redact(identifier, *how).spans:
+        if not identifier or _redacted_url(identifier, how)[1]:
             redaction = redact(text, *how)
             identifier = _digest(file, record.place, redaction.text)
         url = valid_unicode(record.url) if record.url else None

@@ -198,6 +198,14 @@ def test_ids_that_were_personal_data_stay_distinct(job_of):
     assert len(first["id"]) == len(second["id"]) == 32
 
 
+@pytest.mark.parametrize(
+    "encoded", ["canary%40b.org", "canary%2540b.org", "%2B44%2020%207946%200958"]
+)
+def test_ids_are_looked_at_as_urls_are(encoded):
+    assert encoded not in measure("x", id=f"https://a.org/?to={encoded}").id
+    assert measure("x", id="https://a.org/a%20b").id == "https://a.org/a%20b"
+
+
 @pytest.mark.parametrize("source", [None, "canary.person@secret-domain.org"])
 def test_a_file_name_is_data_of_its_documents(source):
     record = Record("0", "x", source=source, file="/in/canary.person@secret-domain.org.jsonl")
