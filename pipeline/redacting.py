@@ -53,7 +53,7 @@ def redacting(settings: Redaction | None) -> Redacting:
     """
     options = options_of(settings)
     if settings and settings.names:
-        _find_model(settings)  # said before the first document
+        find_model(settings)  # said before the first document
     if settings and settings.replace == "digest":
         return Redacting(options, digests(_keys(settings)[0]))
     return Redacting(options, stand_ins if settings and settings.replace == "stand_in" else tags)
@@ -87,11 +87,16 @@ def names_mark(settings: Redaction | None) -> str:
         return ""
     from filters.redaction.names import digest_of
 
-    _find_model(settings)
+    find_model(settings)
     return digest_of(settings.names_model)
 
 
-def _find_model(settings: Redaction) -> None:
+def find_model(settings: Redaction) -> None:
+    """Makes sure that the model of a recipe's names is there.
+
+    Raises:
+        UserError: it, or what it needs, is missing.
+    """
     from filters.redaction.names import finder
 
     try:

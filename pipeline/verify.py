@@ -3,13 +3,14 @@
 Everything that comes from documents must be clean: every string of every table, the report, the
 vocabulary, the token shards turned back into text, and any other file. What the user typed, the
 recipe and the names of the inputs in work/, is looked at too, but is the user's own: it is only
-counted. Numbers (counts, measures, hashes) hold no text and are not looked at.
+counted. Numbers (counts, measures, hashes) hold no text and are not looked at. Names are looked
+for in the documents and shards alone: of Gristmill's own words a model takes some for names.
 """
 
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Any, BinaryIO
 
@@ -23,7 +24,7 @@ from pipeline.bpe import Encoder, definition_of
 from pipeline.errors import UserError
 from pipeline.match import read_arrow
 from pipeline.recipe import Recipe
-from pipeline.redacting import options_of
+from pipeline.redacting import find_model, options_of
 
 PIECE = 1 << 20  # bytes of a file of no known kind that are looked at together
 OVERLAP = 1 << 12  # of a piece and the one after it
@@ -35,6 +36,7 @@ HASH_LENGTHS = (32, 64)
 # Values that Gristmill and the systems below it make up themselves, such as the version 1.2.3.4.
 OURS = frozenset({"code", "fingerprint", "gristmill", "libraries", "python", "version"})
 GIVEN_FILES = frozenset({"recipe.yaml", "work/run.json", "work/plan.json"})
+WITH_NAMES = ("documents/", "tokens/")
 GIVEN_KEYS = frozenset({"recipe", "files"})
 GEOMETRY = frozenset({"d", "height", "points", "style", "transform", "viewbox", "width", "x", "y"})
 
@@ -91,11 +93,18 @@ class Scan:
         """How many hits of each type there are in all."""
         return sum((group.hits for group in self.groups.values()), Counter[str]())
 
+    @property
+    def patterns(self) -> Options:
+        """What is looked for without a model."""
+        return replace(self.options, names=())
+
     def told(self) -> str:
         """Returns what was looked at, in lines for the terminal."""
         types = ", ".join(self.options.types)
         width = max((len(name) for name in self.groups), default=0)
-        lines = [f"looked for personal data ({types}) in everything written:"]
+        names = ", ".join(self.options.names)
+        for_names = f", for names ({names}) in documents and tokens" if names else ""
+        lines = [f"looked for personal data ({types}) in everything written{for_names}:"]
         for name, group in sorted(self.groups.items()):
             found = _counts(group.hits) or "none"
             size = f"{group.texts:,} strings, {group.bytes / 1e6:,.2f} MB"
@@ -120,13 +129,18 @@ def scan(root: str, manifest: dict[str, Any]) -> Scan | None:
 
     Returns:
         What was found; None if the recipe redacts nothing.
+
+    Raises:
+        UserError: the model that finds the recipe's names, or what it needs, is missing.
     """
     recipe = Recipe.model_validate(manifest["recipe"])
     if recipe.redaction is None:
         return None
+    if recipe.redaction.names:
+        find_model(recipe.redaction)
     result = Scan(options_of(recipe.redaction))
     copied = {f"work/files/{file['sha256']}" for file in manifest["files"]}
-    given = set(_values(manifest["recipe"], result.options))
+    given = set(_values(manifest["recipe"], result.patterns))
     for name in storage.names_below(root):
         if name in copied:
             result.skipped += 1
@@ -154,7 +168,7 @@ def _look(written: Written, name: str, group: Group, given: set[str], result: Sc
     group.bytes += len(text.encode("utf-8", "surrogatepass"))
     if len(text) in HASH_LENGTHS and not text.strip(HEXADECIMAL):
         return
-    spans = find(text, result.options)
+    spans = find(text, result.options if name.startswith(WITH_NAMES) else result.patterns)
     if name.endswith(".html"):
         spans = [span for span in spans if not _is_shown_elsewhere(text, span, given)]
     hits = Counter(span.type for span in spans)
@@ -164,7 +178,7 @@ def _look(written: Written, name: str, group: Group, given: set[str], result: Sc
         result.given.update(hits)
         return
     group.hits.update(hits)
-    place = redact(f"{name}, {written.place}", result.options).text
+    place = redact(f"{name}, {written.place}", result.patterns).text
     result.places.append(f"{place}: {_counts(hits)}")
 
 

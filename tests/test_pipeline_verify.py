@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from command import SMALL, gristmill, in_process, write_corpus
 from conftest import CANARIES, CONFIG
 
-from filters.redaction import Options
+from filters.errors import FilterUnavailable
+from filters.redaction import Options, Span, names
 from pipeline import verify
 from pipeline.bpe import Encoder
 from pipeline.recipe import load_recipe
@@ -315,6 +317,35 @@ def test_only_the_recipes_types_are_looked_for(corpus: Path, tmp_path: Path) -> 
     assert "jane.roe@example.org" in str(texts)
     assert looked_at(root).options == Options(types=("ip",))
     assert in_process("verify", root).code == 0
+
+
+def test_names_are_looked_for_in_documents_and_tokens(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_names(text: str) -> list[Span]:
+        return [Span(*match.span(), "person") for match in re.finditer("Funnel|Ada", text)]
+
+    monkeypatch.setattr(names, "finder", lambda types, model: find_names)
+    monkeypatch.setattr(names, "digest_of", str.upper)
+    root = tmp_path / "out"
+    setting = "redaction.names=[person]"
+    assert in_process("run", "raw", "-i", corpus, "-o", root, *SMALL, "-s", setting).code == 0
+    assert "Funnel" in (root / "report" / "report.html").read_text()
+    ended = in_process("verify", root)
+    assert (ended.code, ended.err) == (0, "")
+    assert "for names (person) in documents and tokens" in ended.out
+    change(root / "documents" / "part-00000.parquet", "text", lambda text: f"{text} Ada")
+    ended = in_process("verify", root)
+    assert ended.code == 3
+    assert "documents/part-00000.parquet, row 1, column text: person 1" in ended.err
+
+    def missing(types: tuple[str, ...], model: str) -> None:
+        raise FilterUnavailable(f"There is no spaCy model {model}; install it")
+
+    monkeypatch.setattr(names, "finder", missing)
+    ended = in_process("verify", root)
+    assert ended.code == 1
+    assert ended.err.startswith("error: There is no spaCy model en_core_web_lg; install it")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])
