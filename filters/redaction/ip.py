@@ -13,7 +13,7 @@ _DOTTED = compiled(r"[0-9]+(?:\.[0-9]+){3,}")
 # What may not stand in front: a longer word or number, a package name, a product and its version,
 # a version, a section, an object identifier.
 _BEFORE_DOTTED = compiled(
-    r"(?:[0-9A-Za-z_.]|[A-Za-z_]-|[<>=!~]= ?|[~^]|[A-Z][a-z]+/|[0-9],|"
+    r"(?:[0-9A-Za-z_.]|[A-Za-z_]-|[<>=!~]= ?|[~^]|[A-Z][a-z]+/|"
     r"(?i:\b(?:versions?|versi[o\x{F3}]n|versione|ver|v|release|rel|build|firmware|driver|kernel|revision|"
     r"rev|section|sec|chapter|clause|article|table|figure|oid)\.?[ :=#-]{0,2}))\z"
 )

@@ -338,8 +338,8 @@ _ANNOUNCED = tuple(
 _ANY_WORD = compiled(_announcement("|".join(number.words for number in NUMBERS if number.words)))
 _SHORTEST, _LONGEST = 9, 24
 _LONGEST_WORD, _REACH = 60, 40  # in bytes
-_BEFORE = compiled(r"(?:[0-9A-Za-z_]|[0-9A-Za-z][\-]|[0-9][.,/])\z")
-_AFTER = compiled(r"[0-9A-Za-z_]|[.\-/,][0-9]|-[A-Za-z]")
+_BEFORE = compiled(r"(?:[0-9A-Za-z_]|[0-9A-Za-z][\-]|[0-9][./])\z")
+_AFTER = compiled(r"[0-9A-Za-z_]|[.\-/][0-9]|-[A-Za-z]")
 _SEPARATORS = " .-+\xa0".encode()
 
 

@@ -24,7 +24,7 @@ _NOT_BEFORE = _NEVER_BEFORE.union(b".=/#")
 _CURRENCIES = ("£".encode(), "€".encode(), "¥".encode())
 _NOT_BEHIND = frozenset(
     [b"%c" % character for character in _WORD + b"@%"]
-    + [b"%c%d" % (mark, digit) for mark in b".,-/)" for digit in range(10)]
+    + [b"%c%d" % (mark, digit) for mark in b".-/)" for digit in range(10)]
 )
 _EXTENSION = compiled(
     r"(?i)(?:[ \x{A0}]?[,;]?[ \x{A0}]?(?:x|extn?|extension|durchwahl|dw|nebenstelle|poste|anexo|"
@@ -33,6 +33,7 @@ _EXTENSION = compiled(
 _BEFORE_EXTENSION = b" ,;\xc2\xa0"
 _BEGINS_EXTENSION = frozenset(b"%c" % character for character in b"xednpartiXEDNPARTI#")
 _LONGEST_EXTENSION = 28
+_DECIMALS = compiled(",[0-9]")
 _EXIT_CODES = (b"00", b"011")
 _STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}")
 _STAND_IN_LENGTH = 15
@@ -148,24 +149,21 @@ def _is_apart(data: bytes, start: int, announced: bool) -> bool:
     return before[-1:] != b":" or not before[-2:-1].isdigit()
 
 
-def _end(data: bytes, end: int, certain: bool) -> int | None:
-    """Returns where a number ends with its extension; None if it is part of something else.
-
-    Behind one that is certain, a comma is one of a table.
-    """
+def _end(data: bytes, end: int, may_be_decimal: bool) -> int | None:
+    """Returns where a number ends with its extension; None if it is part of something else."""
     if data[end : end + 4].lstrip(_BEFORE_EXTENSION)[:1] in _BEGINS_EXTENSION:
         extension = _EXTENSION.match(data[end : end + _LONGEST_EXTENSION])
         if extension is not None:
             behind = end + len(extension.group())
-            if not _goes_on(data, behind, certain):
+            if not _goes_on(data, behind):
                 return behind
-    return None if _goes_on(data, end, certain) else end
+    if _goes_on(data, end) or (may_be_decimal and _DECIMALS.match(data, end, end + 2)):
+        return None
+    return end
 
 
-def _goes_on(data: bytes, end: int, certain: bool) -> bool:
+def _goes_on(data: bytes, end: int) -> bool:
     behind = data[end : end + 2]
-    if certain and behind[:1] == b",":
-        return False
     return behind[:1] in _NOT_BEHIND or behind in _NOT_BEHIND
 
 
@@ -198,7 +196,7 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
             if _is_phone(digits, form, ending, announced, options.regions) or (
                 announced and ending.is_labelled and is_labelled(data, start)
             ):
-                behind = _end(data, end, form.has_plus or ending.is_unmistakable)
+                behind = _end(data, end, not form.has_plus and ending.is_in_thousands)
                 if behind is not None:
                     return start, behind
     return None

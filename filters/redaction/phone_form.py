@@ -85,8 +85,16 @@ class Ending(NamedTuple):
     @property
     def is_labelled(self) -> bool:
         """Whether it is a number of some country behind "Phone:", however it is grouped."""
-        in_thousands = len(self.sizes) > 1 and self.sizes[0] <= 3 and set(self.sizes[1:]) == {3}
-        return min(self.sizes) > 1 and not in_thousands and sum(self.sizes) <= _MOST_INTERNATIONAL
+        return (
+            min(self.sizes) > 1
+            and not self.is_in_thousands
+            and sum(self.sizes) <= _MOST_INTERNATIONAL
+        )
+
+    @property
+    def is_in_thousands(self) -> bool:
+        """Whether it is grouped as a large number may be: 12 345 678."""
+        return len(self.sizes) > 1 and self.sizes[0] <= 3 and set(self.sizes[1:]) == {3}
 
 
 class _Groups(NamedTuple):

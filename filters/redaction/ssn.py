@@ -12,7 +12,7 @@ _SSN = compiled(
     f"[0-9]{{3,}}(?:{_HYPHEN}[0-9]{{2}}{_HYPHEN}|{_GAP}[0-9]{{2}}{_GAP})[0-9]{{4,}}|[0-9]{{9,}}"
 )
 _BEFORE_SSN = compiled(r"(?:[0-9A-Za-z_.$/]|[0-9A-Za-z]-|[0-9]:|[0-9]\) ?|\+[0-9]{1,3} )\z")
-_AFTER_SSN = compiled(r"[0-9A-Za-z_%@]|[.\-/:][0-9A-Za-z]")
+_AFTER_SSN = compiled(r"[0-9A-Za-z_%@]|[.\-/][0-9A-Za-z]")
 _ANNOUNCED = compiled(
     r"(?i)\b(?:(?:ssns?|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?)\b[^0-9\n]{0,24}|"
     r"social(?: (?:number|no\.?|is)|:|#|=){1,2} ?)\z"
