@@ -12,7 +12,7 @@ _DIGITS = compiled("[0-9]{12,}")
 _RUN = compiled(f"[0-9]{{4}}(?:{_GAP}[0-9]+){{2,}}")
 _GROUPS = compiled(  # as cards print them
     f"[1-68][0-9]{{3}}(?:(?:{_GAP}[0-9]{{4}}){{3}}(?:{_GAP}[0-9]{{3}})?"
-    f"|(?:{_GAP}[0-9]{{4}}){{2}}{_GAP}[0-9]{{1,3}}|{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4,5}})"
+    f"|(?:{_GAP}[0-9]{{4}}){{2}}{_GAP}[0-9]{{1,3}}|(?:{_GAP}[0-9]{{4}}){{2}}|{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4,5}})"
 )
 _ISSUERS = compiled(
     "|".join(
@@ -53,6 +53,11 @@ def _may_be_other(digits: bytes) -> bool:
     return len(digits) != 16 and digits.startswith((b"56", b"57", b"58"))
 
 
+def _is_announced(data: bytes, start: int) -> bool:
+    before = data[max(0, start - _ANNOUNCEMENT_LENGTH) : start]
+    return _ANNOUNCED.search(before) is not None
+
+
 def _stands_alone(data: bytes, start: int, end: int) -> bool:
     return not (
         _BEFORE_CARD.search(data[max(0, start - 1) : start])
@@ -65,10 +70,8 @@ def _in_one_piece(data: bytes, first: int, last: int) -> Iterator[tuple[int, int
         start, end = match.span()
         if end - start > _LONGEST or not _is_card(data[start:end]):
             continue
-        if _may_be_other(data[start:end]):
-            before = data[max(0, start - _ANNOUNCEMENT_LENGTH) : start]
-            if not _ANNOUNCED.search(before):
-                continue
+        if _may_be_other(data[start:end]) and not _is_announced(data, start):
+            continue
         if _stands_alone(data, start, end):
             yield start, end
 
@@ -76,15 +79,20 @@ def _in_one_piece(data: bytes, first: int, last: int) -> Iterator[tuple[int, int
 def _groups_end(data: bytes, start: int, end: int) -> int | None:
     """Returns where the card number in groups that begins at `start` ends, or None.
 
-    The last groups may belong to something else, so they are left off in turn.
+    The last groups may belong to something else, so they are left off in turn. Three groups of four
+    digits must be announced.
     """
-    while end - start >= _SHORTEST + 3:
+    while end - start >= _SHORTEST + 2:
         candidate = data[start:end]
         gaps = candidate.translate(None, _DIGIT_BYTES)
         gap = gaps[: {0xC2: 2, 0xE2: 3}.get(gaps[0], 1)]
         if gap * (len(gaps) // len(gap)) == gaps:
             digits = candidate.replace(gap, b"")
-            if _is_card(digits) and _stands_alone(data, start, end):
+            if (
+                _is_card(digits)
+                and _stands_alone(data, start, end)
+                and (len(digits) > _SHORTEST or _is_announced(data, start))
+            ):
                 return end
         end = start + len(candidate.rstrip(_DIGIT_BYTES).rstrip(_GAP_BYTES))
     return None
@@ -97,7 +105,7 @@ def _in_groups(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
         if stop - begin > _LONGEST_RUN:
             continue
         found, position = [], begin
-        while stop - position > _SHORTEST + 2 and (match := _GROUPS.search(data, position, stop)):
+        while stop - position >= _SHORTEST + 2 and (match := _GROUPS.search(data, position, stop)):
             start, end = match.start(), _groups_end(data, *match.span())
             if end is not None:
                 found.append((start, end))
