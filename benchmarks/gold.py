@@ -32,7 +32,7 @@ LABELS = {
         (
             *("AU_MEDICARE", "AU_TFN", "CA_SIN", "DE_TAX_ID", "ES_NIE", "ES_NIF", "IN_AADHAAR"),
             *("FI_PERSONAL_IDENTITY_CODE", "IN_PAN", "IT_FISCAL_CODE", "KR_RRN", "PL_PESEL"),
-            *("SE_PERSONNUMMER", "SG_NRIC_FIN", "TR_NATIONAL_ID", "UK_NHS", "UK_NINO"),
+            *("SE_PERSONNUMMER", "SG_NRIC_FIN", "TH_TNIN", "TR_NATIONAL_ID", "UK_NHS", "UK_NINO"),
             *("US_ITIN", "ZA_ID_NUMBER"),
         ),
         "national_id",
