@@ -124,6 +124,8 @@ CASES = [
     "x://u:${PW}@h x://$U:$PW@h x://u:%s@h",
     "x://{u}:{p}@h x://u:***@h x://u:xxx@h x://u:<pw>@h x://u:%(pw)s@h x://u:[pw]@h x://u:@h",
     f"x://u:{'y' * 257}@h x://u:«{'y' * 256}»@h",
+    "x://u:person12@example.com x://u:«person1»@example.community x://u:«person»@example.com",
+    "x://u:«person1@example.com»@h x://u:«aperson1»@example.com",
     # neither secret nor complete
     f"pk_live_{made_up(24)} AKIA{made_up(15, CAPITALS)}- AKIA{made_up(17, CAPITALS)}",
     f"AKIA{'X' * 16} ghp_{'x' * 36} ghp_{'0' * 36}",

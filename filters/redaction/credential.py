@@ -188,6 +188,7 @@ _PLACEHOLDER = compiled(
     r"(?i)\$?\{.*\}|\$\(?[a-z_]+\)?|%[sd]|%\([a-z_]+\)s|%[a-z_]+%|\[.*\]|[*x.\x{2022}\x{2026}]+|"
     r"(?:[a-z]+[_-]|my|your)*(?:password|passwd|passwort|passphrase|pass|pwd|pw|secret|token|key)"
 )
+_STAND_IN = compiled(r"(person[0-9]+)@example\.com\b")
 _LONGEST_PASSWORD = 256
 
 
@@ -215,8 +216,16 @@ def _all(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
         for match in _URL_PASSWORD.finditer(data, first, last):
             start = data.index(b":", match.start() + 3) + 1
             end = data.rindex(b"@", start, match.end())
-            if end - start <= _LONGEST_PASSWORD and not _PLACEHOLDER.fullmatch(data[start:end]):
+            if end - start <= _LONGEST_PASSWORD and _is_password(data, start, end):
                 yield start, end
+
+
+def _is_password(data: bytes, start: int, end: int) -> bool:
+    """Returns whether it is no placeholder, nor part of the stand-in of an e-mail address."""
+    if _PLACEHOLDER.fullmatch(data[start:end]):
+        return False
+    stand_in = _STAND_IN.match(data, start)
+    return stand_in is None or stand_in.end(1) != end
 
 
 def _tokens(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
