@@ -1,6 +1,6 @@
 """Replaces personal data."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from typing import NamedTuple
 
@@ -38,36 +38,73 @@ def redact(
     """Replaces personal data.
 
     Looks again at what it wrote until nothing is found, since a replaced neighbour can bring a
-    hit to light; so redacting twice changes nothing more. A text can be made such that each
-    replacement brings just one more to light, so after some rounds hits take in their
-    surroundings, more in each round.
+    hit to light; so redacting twice changes nothing more. It looks behind tags first, whatever is
+    put in the place later: they are the least like data. A text can be made such that each
+    replacement brings just one more to light, so after some rounds hits take in the words around
+    them, more in each round.
 
     Args:
         text: The text.
         options: What is looked for.
         replacement: What is put in its place.
     """
-    spans = find(text, options)
-    redacted, rounds, reached = text, 0, (0, 0)
-    while (progress := _progress(spans)) > reached:
-        reached, rounds = progress, rounds + 1
+    redaction = Redaction(text, find(text, options))
+    if redaction.spans:
+        redaction = _settled(text, options, tags, redaction.spans)
+        if replacement is not tags:
+            redaction = _settled(text, options, replacement, redaction.spans)
+    return redaction
+
+
+def _settled(text: str, options: Options, replacement: Replacement, spans: list[Span]) -> Redaction:
+    """Replaces spans, and what is found then, until nothing is found or all is replaced."""
+    words = None
+    rounds, margin = 0, 1
+    while True:
         redacted, places = _replaced(text, spans, replacement)
         more = _as_given(find(redacted, options), spans, places)
-        spans = _merged(spans, _widened(more, rounds, len(text)))
-    return Redaction(redacted, spans)
+        if not more or spans[0].end - spans[0].start == len(text):
+            return Redaction(redacted, spans)
+        rounds += 1
+        before, spans = spans, _merged(spans, more)
+        if rounds >= _EXACT_ROUNDS or spans == before:
+            words = words or _words(text)
+            margin *= _WIDENING
+            spans = _merged(spans, _widened(more, margin, words))
 
 
-def _progress(spans: list[Span]) -> tuple[int, int]:
-    """Returns what grows from round to round: characters in spans, then fewer spans."""
-    return sum(span.end - span.start for span in spans), -len(spans)
+def _words(text: str) -> tuple[list[int], list[int]]:
+    """Returns where words begin and where they end, and the text's own beginning and end.
+
+    Words with digits beside each other count as one: they may be groups of a number.
+    """
+    starts = [0]
+    ends: list[int] = []
+    position, had_digit = 0, False
+    for word in text.split():
+        start = text.index(word, position)
+        position = start + len(word)
+        has_digit = any(map(str.isdigit, word))
+        if has_digit and had_digit:
+            ends.pop()
+        else:
+            starts.append(start)
+        ends.append(position)
+        had_digit = has_digit
+    return starts, [*ends, len(text)]
 
 
-def _widened(spans: list[Span], rounds: int, size: int) -> list[Span]:
-    if rounds < _EXACT_ROUNDS:
-        return spans
-    margin = _WIDENING ** (rounds - _EXACT_ROUNDS + 1)
+def _widened(spans: list[Span], margin: int, words: tuple[list[int], list[int]]) -> list[Span]:
+    """Returns spans with a margin on both sides, and the whole of the words in which it ends."""
+    starts, ends = words
+    size = ends[-1]
     return [
-        Span(max(0, span.start - margin), min(size, span.end + margin), span.type) for span in spans
+        Span(
+            starts[bisect_right(starts, max(0, span.start - margin)) - 1],
+            ends[bisect_left(ends, min(size, span.end + margin))],
+            span.type,
+        )
+        for span in spans
     ]
 
 
