@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from rich.console import Console
 
@@ -13,12 +13,14 @@ from pipeline.redacting import Redacting, redacting
 from pipeline.redaction import Redaction
 from pipeline.settings import Section, parse_overrides, validate
 from pipeline.sources.compression import DamagedError, chunks
-from pipeline.sources.fields import lookup, replaced, to_record, valid_unicode
+from pipeline.sources.fields import valid_unicode
 from pipeline.sources.formats import compression, recognised
-from pipeline.sources.jsonl import lines, row_of
+from pipeline.sources.json_places import places
+from pipeline.sources.jsonl import lines, parse
 from pipeline.sources.records import ERRORS, Record, SourceOptions, Unreadable
 
 STDIN = "-"
+MOST_TOLD = 10  # lines without a document
 
 
 class _Settings(Section):
@@ -50,9 +52,9 @@ def redact_file(
         text_field: Dotted name of the text's field in JSON lines.
         how: From `how_to_redact`.
         as_json: Whether to write id, spans and text of each document as one JSON object a line.
-            Otherwise records are written with their text replaced, and a text as it is.
+            Otherwise records are written with their text replaced and all else as it was.
         streams: Standard input and output.
-        console: Gets a message for each line that holds no document.
+        console: Gets a message for each of the first lines that hold no document.
 
     Raises:
         UserError: the file cannot be read; or, at the end, some lines hold no document.
@@ -83,7 +85,7 @@ def _redact_text(
     # Bytes that are no UTF-8 come out as they went in.
     text = data.decode("utf-8", "surrogateescape")
     if as_json:
-        sink.write(_redacted_object(1, valid_unicode(text), how))
+        sink.write(_redacted_object("1", valid_unicode(text), how))
     else:
         sink.write(redact(text, *how).text.encode("utf-8", "surrogateescape"))
 
@@ -97,27 +99,49 @@ def _redact_lines(
     console: Console,
 ) -> None:
     unreadable = 0
-    for number, row, record in _documents(file, options):
-        if isinstance(record, Unreadable):
+    for number, line, record in _documents(file, options):
+        error = record.error if isinstance(record, Unreadable) else None
+        try:
+            if isinstance(record, Unreadable):
+                pass
+            elif as_json:
+                sink.write(_redacted_object(_identifier(line, options, number), record.text, how))
+            else:
+                sink.write(f"{_redacted_line(line, options, how)}\n".encode())
+        except RecursionError:  # nested deeper than Python's parser goes
+            error = "invalid_json"
+        if error:
             unreadable += 1
-            told = f"{file}:{number}: {_told(record.error, options)}"
-            console.print(told, markup=False, highlight=False)
-        elif as_json:
-            identifier = lookup(row, options.id_field)[1]
-            sink.write(
-                _redacted_object(number if identifier is None else identifier, record.text, how)
-            )
-        else:
-            text = redact(record.text, *how).text
-            sink.write(_json_line(replaced(row, options.text_field, text)))
+            if unreadable <= MOST_TOLD:
+                told = f"{file}:{number}: {_told(error, options)}"
+                console.print(told, markup=False, highlight=False)
+    if unreadable > MOST_TOLD:
+        console.print(f"and {unreadable - MOST_TOLD:,} more", highlight=False)
     if unreadable:
         raise UserError(f"{file}: lines without a document: {unreadable:,}", "They were left out.")
 
 
-def _documents(
-    file: str, options: SourceOptions
-) -> Iterator[tuple[int, dict[str, Any], Record | Unreadable]]:
-    """Yields the number of each line that is not blank, its fields, and its document."""
+def _redacted_line(line: str, options: SourceOptions, how: Redacting) -> str:
+    """Returns a line with another text; all else in it is as it was written."""
+    parts, position = [], 0
+    for first, last in places(line, options.text_field):
+        value = json.loads(line[first:last])
+        if isinstance(value, str):
+            text = redact(valid_unicode(value), *how).text
+            if text != value:
+                parts += [line[position:first], json.dumps(text, ensure_ascii=False)]
+                position = last
+    return "".join((*parts, line[position:]))
+
+
+def _identifier(line: str, options: SourceOptions, number: int) -> str:
+    """Returns a line's id as it is written, or its number if it has none."""
+    written = [line[first:last] for first, last in places(line, options.id_field)]
+    return written[-1] if written and written[-1] != "null" else str(number)
+
+
+def _documents(file: str, options: SourceOptions) -> Iterator[tuple[int, str, Record | Unreadable]]:
+    """Yields the number of each line that is not blank, the line, and its document."""
     number = 0
     with storage.open_binary(file) as opened:
         pieces = chunks(opened, compression(file))
@@ -125,17 +149,13 @@ def _documents(
             for number, (offset, size, line) in enumerate(
                 lines(pieces, 0, options.max_document_bytes), 1
             ):
-                place = str(offset)
                 if line is None:
-                    yield number, {}, Unreadable(place, "too_large", size)
+                    yield number, "", Unreadable(str(offset), "too_large", size)
                 elif line and not line.isspace():
-                    row = row_of(line, place)
-                    if isinstance(row, str):
-                        yield number, {}, Unreadable(place, row, size)
-                    else:
-                        yield number, row, to_record(row, place, size, options)
+                    record = parse(line, str(offset), options)
+                    yield number, "" if isinstance(record, Unreadable) else line.decode(), record
         except DamagedError as damage:
-            yield number + 1, {}, Unreadable("", damage.error, 0)
+            yield number + 1, "", Unreadable("", damage.error, 0)
 
 
 def _told(error: str, options: SourceOptions) -> str:
@@ -145,14 +165,15 @@ def _told(error: str, options: SourceOptions) -> str:
     return f"the field {field} holds no string" if error == "not_text" else ERRORS[error]
 
 
-def _redacted_object(identifier: Any, text: str, how: Redacting) -> bytes:
+def _redacted_object(identifier: str, text: str, how: Redacting) -> bytes:
+    """Returns a line of JSON.
+
+    Args:
+        identifier: The id, as JSON.
+        text: The document's text.
+        how: From `how_to_redact`.
+    """
     redaction = redact(text, *how)
     spans = [{"start": start, "end": end, "type": name} for start, end, name in redaction.spans]
-    return _json_line({"id": identifier, "spans": spans, "text": redaction.text})
-
-
-def _json_line(value: Any) -> bytes:
-    try:
-        return f"{json.dumps(value, ensure_ascii=False)}\n".encode()
-    except UnicodeEncodeError:  # a lone surrogate in another field
-        return f"{json.dumps(value)}\n".encode()
+    rest = json.dumps({"spans": spans, "text": redaction.text}, ensure_ascii=False)
+    return f'{{"id": {identifier}, {rest[1:]}\n'.encode()

@@ -99,6 +99,48 @@ def test_records_are_printed_with_their_text_replaced(file: Path) -> None:
     assert printed[2]["number"] != printed[2]["number"]
 
 
+def test_all_but_the_text_comes_out_as_it_was_written(file: Path) -> None:
+    lines = [
+        '\ufeff{"id": 12345678901234567890123, "text": "Mail a\\u0040b.de", "x": 1.10 }',
+        '{"a":1e400,"text":"née","e":"\\u00e9","text":"8.8.8.8","a":-0}\r',
+        '{"id":"a@b.de","text":"no hit \\u00e9\\/"}',
+    ]
+    file.write_bytes("\n".join(lines).encode())
+    printed, messages, error = output(file)
+    assert messages == error == ""
+    assert printed.decode().split("\n") == [
+        lines[0].replace("a\\u0040b.de", "<|email|>"),
+        lines[1].replace("8.8.8.8", "<|ip|>"),
+        lines[2],
+        "",
+    ]
+    printed, _, _ = output(file, as_json=True)
+    ids = [line.partition('"spans"')[0] for line in printed.decode().splitlines()]
+    assert ids == ['{"id": 12345678901234567890123, ', '{"id": 2, ', '{"id": "a@b.de", ']
+    assert objects(printed)[1]["text"] == "<|ip|>"
+
+
+def test_a_field_that_is_there_twice_is_redacted_twice(file: Path) -> None:
+    write(file, b'{"text":"a@b.de","a":["a@b.de"],"text":7,"text":"8.8.8.8"}')
+    assert output(file)[0] == b'{"text":"<|email|>","a":["a@b.de"],"text":7,"text":"<|ip|>"}\n'
+
+
+def test_a_line_that_is_nested_too_deep_is_told(file: Path) -> None:
+    deep = "[" * 1020 + "]" * 1020
+    write(file, f'{{"text": "a@b.de", "deep": {deep}}}'.encode(), {"text": "a@b.de"})
+    printed, messages, _ = output(file)
+    assert printed == b'{"text": "<|email|>"}\n'
+    assert messages.startswith(f"{file}:1: The line is not a JSON value.")
+
+
+def test_of_many_lines_without_document_the_first_are_told(file: Path) -> None:
+    file.write_bytes(b"\xff\n" * 1013)
+    _, messages, error = output(file)
+    assert len(messages.splitlines()) == 11
+    assert messages.splitlines()[10] == "and 1,003 more"
+    assert "lines without a document: 1,013" in error
+
+
 @pytest.mark.parametrize("suffix", ["jsonl.gz", "ndjson", "data"])
 def test_json_lines_by_any_name(suffix: str, file: Path) -> None:
     path = file.with_suffix(f".{suffix}")

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.fields import exceeds, label, lookup, replaced, to_record, valid_unicode
+from pipeline.sources.fields import exceeds, label, lookup, to_record, valid_unicode
 from pipeline.sources.records import Record, SourceOptions, Unreadable
 
 
@@ -11,14 +11,6 @@ def test_lookup_prefers_the_literal_name():
     assert lookup(row, "meta.deep.er") == (True, 3)
     assert lookup(row, "meta.none") == (False, None)
     assert lookup({"meta": "x"}, "meta.url") == (False, None)
-
-
-def test_replaced_is_what_lookup_finds_and_the_rest_stays():
-    row = {"meta": {"url": "a", "deep": {"er": 3, "x": 1}}, "meta.url": 1}
-    assert replaced(row, "meta.url", 2) == {**row, "meta.url": 2}
-    deep = replaced(row, "meta.deep.er", 4)
-    assert deep == {**row, "meta": {"url": "a", "deep": {"er": 4, "x": 1}}}
-    assert row["meta"]["deep"]["er"] == 3
 
 
 def test_label():

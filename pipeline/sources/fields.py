@@ -21,14 +21,6 @@ def lookup(row: dict[str, Any], name: str) -> tuple[bool, Any]:
     return True, value
 
 
-def replaced(row: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """Returns a copy of a row with another value where `lookup` finds one."""
-    if name in row:
-        return {**row, name: value}
-    first, _, rest = name.partition(".")
-    return {**row, first: replaced(row[first], rest, value)}
-
-
 def label(value: Any) -> str | None:
     """Returns a string or an integer as a non-empty string; anything else as None."""
     if isinstance(value, bool) or not isinstance(value, str | int):
