@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -241,7 +241,10 @@ def redact(
     ] = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
-    """Replace personal data in a file of documents, or in a text from standard input."""
+    """Replace personal data in a file of documents, or in a text from standard input.
+
+    Of documents, only the text is redacted: ids and other fields come out as they were.
+    """
     from pipeline.redact_command import how_to_redact, redact_file
 
     streams = (sys.stdin.buffer, sys.stdout.buffer)
@@ -249,6 +252,9 @@ def redact(
         redact_file(file, text_field, how_to_redact(set_), as_json, streams, err)
     except BrokenPipeError:
         pass  # who reads has seen enough
+    except OSError as error:  # such as a full disk
+        told = error.strerror or type(error).__name__
+        raise UserError(f"stopped: {told}", "The rest was not redacted.") from None
     except KeyboardInterrupt:
         raise Interrupted("stopped", "The rest was not redacted.") from None
 
@@ -377,9 +383,13 @@ def console() -> None:
     except BaseException as error:
         sys.stderr.write(trace(error))
         code = 1
-    with suppress(BrokenPipeError):
+    try:
         sys.stdout.flush()
         sys.stderr.flush()
+    except BrokenPipeError:
+        pass  # who reads has seen enough
+    except OSError:  # a full disk
+        code = code or 1
     os._exit(code or 0)
 
 

@@ -258,6 +258,20 @@ def test_who_stops_reading_gets_no_error(file: Path) -> None:
     process.stderr.close()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+@pytest.mark.parametrize("lines", [1, 20_000])
+def test_a_full_disk_is_told(lines: int, file: Path) -> None:
+    file.write_bytes(b'{"text": "a@b.de"}\n' * lines)
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [*COMMAND, str(file)], stdout=full, stderr=subprocess.PIPE, env=environment()
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.decode() == (
+        "error: stopped: No space left on device\nThe rest was not redacted.\n"
+    )
+
+
 def test_ctrl_c_is_told_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
