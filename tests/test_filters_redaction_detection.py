@@ -26,7 +26,8 @@ VALUES = (
 )
 WORDS = "tel|call|SSN|passport no.|version|lat|mac|password=|IBAN|from|E|x|A|é|我|\ud800|<|email|>"
 MARKS = " |  |\n|\t|.|,|:|::|-|–|/|(|)|+|@|%|=|'|\"|[|]|°|\xa0|\u202f|\u2011|_|#|$|0|1|9|12|٣|５|०"
-pieces = st.sampled_from([*VALUES.split("|"), *WORDS.split("|"), *MARKS.split("|"), "|"])
+ESCAPES = ("\\n", "\\u0022", "%20")
+pieces = st.sampled_from([*VALUES.split("|"), *WORDS.split("|"), *MARKS.split("|"), *ESCAPES, "|"])
 texts = st.lists(pieces | pieces | pieces | st.text(max_size=3), max_size=16).map("".join)
 
 
@@ -80,3 +81,13 @@ def test_digits_of_other_scripts_keep_offsets() -> None:
         Span(10, 16, "email"),
         Span(17, 24, "ip"),
     ]
+
+
+HIDDEN = (KEY, "8.8.8.8", "4111111111111111", "+49 30 901820", "123-45-6789", "AB123456C")
+
+
+@pytest.mark.parametrize("value", [*HIDDEN, "DE89370400440532013000", "00:1a:2b:3c:4d:5e"])
+@pytest.mark.parametrize("mark", ["%20", "\\u0022", "\\n", "\\t", "_", "__", "*", "%C2%A0"])
+def test_escapes_and_emphasis_are_no_part_of_a_word(value: str, mark: str) -> None:
+    text = f"é {mark}{value}{mark} x"
+    assert [text[span.start : span.end] for span in find(text)] == [value]

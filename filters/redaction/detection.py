@@ -35,6 +35,9 @@ _DETECTORS: dict[str, tuple[_Hits, tuple[str, ...]]] = {
 }
 """The function of each type, and the kinds of windows it looks at."""
 
+_AS_WRITTEN = frozenset({"credential", "email"})
+"""Types that may have underscores and escapes in them; for others these are gaps, nothing else."""
+
 
 def find(text: str, options: Options = Options(), compiled: bool = True) -> list[Span]:  # noqa: B008
     """Finds personal data in a text.
@@ -58,8 +61,13 @@ def find(text: str, options: Options = Options(), compiled: bool = True) -> list
         text = text.translate(_ascii_digits())
         data = text.encode("utf-8", "surrogatepass")
         windows, _ = _windows(data, options.private_addresses)
+    plain = _without_escapes(data)
+    ways = [(data, windows if compiled else None)]
+    if plain != data:
+        plain_windows, _ = _windows(plain, options.private_addresses)
+        ways.append((plain, plain_windows if compiled else None))
     claims = [
-        _hits(data, name, options, windows if compiled else None)
+        _hits(ways if name in _AS_WRITTEN else ways[-1:], name, options)
         for name in _DETECTORS
         if name in options.types
     ]
@@ -78,6 +86,12 @@ def _windows(data: bytes, private: bool) -> tuple[Windows, bool]:
     return windows(data, private)
 
 
+def _without_escapes(data: bytes) -> bytes:
+    from filters.compiled.escapes import without_escapes
+
+    return without_escapes(data)
+
+
 @cache
 def _ascii_digits() -> dict[int, int]:
     """Returns a table of the decimal digits of all scripts, full-width ones included."""
@@ -87,15 +101,16 @@ def _ascii_digits() -> dict[int, int]:
     return {code: ord(str(int(chr(code)))) for code in codes if chr(code).isdecimal()}
 
 
-def _hits(data: bytes, name: str, options: Options, windows: Windows | None) -> list[Span]:
+def _hits(ways: list[tuple[bytes, Windows | None]], name: str, options: Options) -> list[Span]:
     hits, kinds = _DETECTORS[name]
-    if windows is None or (name == "email" and options.spelled_out_emails):
-        places = [(0, len(data))]
-    else:
-        places = [place for kind in kinds for place in windows[kind]]
-        if not places:
-            return []
-    found = {hit for first, last in places for hit in hits(data, first, last, options)}
+    found = set[tuple[int, int]]()
+    for data, windows in ways:
+        if windows is None or (name == "email" and options.spelled_out_emails):
+            places = [(0, len(data))]
+        else:
+            places = [place for kind in kinds for place in windows[kind]]
+        for first, last in places:
+            found.update(hits(data, first, last, options))
     return [Span(start, end, name) for start, end in sorted(found)]
 
 
