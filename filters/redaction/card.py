@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 from filters.redaction.check_digits import ean, luhn
 from filters.redaction.options import Options
-from filters.redaction.patterns import compiled
+from filters.redaction.patterns import GAP, GAP_BYTES, compiled
 
-_GAP = r"[ \-\x{A0}\x{202F}\x{2010}-\x{2013}]"
-_DIGIT_BYTES, _GAP_BYTES = b"0123456789", " -\xa0\u202f\u2010\u2011\u2012\u2013".encode()
+_DIGIT_BYTES = b"0123456789"
 _DIGITS = compiled("[0-9]{12,}")
-_RUN = compiled(f"[0-9]{{4}}(?:{_GAP}[0-9]+){{2,}}")
+_RUN = compiled(f"[0-9]{{4}}(?:{GAP}[0-9]+){{2,}}")
 _GROUPS = compiled(  # as cards print them
-    f"[1-68][0-9]{{3}}(?:(?:{_GAP}[0-9]{{4}}){{3}}(?:{_GAP}[0-9]{{3}})?"
-    f"|(?:{_GAP}[0-9]{{4}}){{2}}{_GAP}[0-9]{{1,3}}|(?:{_GAP}[0-9]{{4}}){{2}}|{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4,5}})"
+    f"[1-68][0-9]{{3}}(?:(?:{GAP}[0-9]{{4}}){{3}}(?:{GAP}[0-9]{{3}})?"
+    f"|(?:{GAP}[0-9]{{4}}){{2}}{GAP}[0-9]{{1,3}}|(?:{GAP}[0-9]{{4}}){{2}}|{GAP}[0-9]{{6}}{GAP}[0-9]{{4,5}})"
 )
 _ISSUERS = compiled(
     "|".join(
@@ -94,7 +93,7 @@ def _groups_end(data: bytes, start: int, end: int) -> int | None:
                 and (len(digits) > _SHORTEST or _is_announced(data, start))
             ):
                 return end
-        end = start + len(candidate.rstrip(_DIGIT_BYTES).rstrip(_GAP_BYTES))
+        end = start + len(candidate.rstrip(_DIGIT_BYTES).rstrip(GAP_BYTES))
     return None
 
 

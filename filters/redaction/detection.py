@@ -108,9 +108,12 @@ def _hits(ways: list[tuple[bytes, Windows | None]], name: str, options: Options)
         if windows is None or (name == "email" and options.spelled_out_emails):
             places = [(0, len(data))]
         else:
-            places = [place for kind in kinds for place in windows[kind]]
+            places = sorted(place for kind in kinds for place in windows[kind])
+        end = -1
         for first, last in places:
-            found.update(hits(data, first, last, options))
+            if last > end:  # or it lies in one that has been looked at
+                found.update(hits(data, first, last, options))
+                end = last
     return [Span(start, end, name) for start, end in sorted(found)]
 
 

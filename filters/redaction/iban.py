@@ -8,7 +8,7 @@ import re2
 
 from filters.redaction.check_digits import mod_97_10
 from filters.redaction.options import Options
-from filters.redaction.patterns import compiled
+from filters.redaction.patterns import GAP, compiled
 
 # Country and national part of each account number, from the IBAN registry of SWIFT, release 101:
 # n digits, a capital letters, c either.
@@ -28,9 +28,8 @@ _LENGTHS = {
 }
 _PART = {"n": "[0-9]", "a": "[A-Z]", "c": "[0-9A-Z]"}
 _COUNTRY = f"(?:{'|'.join(country.decode() for country in _ENTRIES)})[0-9]{{2}}"
-_GAP = r"[ \-\x{A0}\x{202F}\x{2010}-\x{2013}]"
 _BEGINNING = compiled(
-    f"(?i:{_COUNTRY}[0-9A-Z]{{11}})|{_COUNTRY}(?:{_GAP}[0-9A-Z]{{4}}){{2}}{_GAP}[0-9A-Z]{{2,4}}"
+    f"(?i:{_COUNTRY}[0-9A-Z]{{11}})|{_COUNTRY}(?:{GAP}[0-9A-Z]{{4}}){{2}}{GAP}[0-9A-Z]{{2,4}}"
 )
 _SHORTEST = min(_LENGTHS.values())
 

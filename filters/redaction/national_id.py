@@ -5,12 +5,14 @@ a word that announces it. What is found anywhere has letters in fixed places, a 
 digit, two check digits in a printed form, or a date inside and check digits.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+import re2
 
 from filters.redaction.check_digits import ean, luhn, mod_11_2, mod_11_10, verhoeff, weighted
 from filters.redaction.options import Options
-from filters.redaction.patterns import compiled
+from filters.redaction.patterns import GAP, GAP_BYTES, HYPHEN, compiled
 
 
 def _date(month: bytes, day: bytes) -> bool:
@@ -180,7 +182,8 @@ class _Number(NamedTuple):
     words: str = ""
 
 
-_G = r"[ \-\x{A0}]?"  # a gap, or none
+_G = f"{GAP}?"
+_S = r"[ \x{A0}]?"
 _2_3_3 = rf"[0-9]{{2}}{_G}[0-9]{{3}}{_G}[0-9]{{3}}"
 _3_3_3 = "[0-9]" + _2_3_3
 _ID = (  # words for any country's
@@ -195,7 +198,7 @@ NUMBERS = (
     # below.
     _Number(
         "GB NINO",
-        r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",
+        rf"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]{_S}[0-9]{{2}}{_S}[0-9]{{2}}{_S}[0-9]{{2}}{_S}[A-D]",
         _nino,
     ),
     _Number("ES DNI", r"[0-9]{8}[ \-]?[A-Z]|[0-9]{2}\.[0-9]{3}\.[0-9]{3}[ \-]?[A-Z]", _dni),
@@ -214,14 +217,14 @@ NUMBERS = (
     _Number("BE NRN", r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}", _rijksregister),
     _Number("FI HETU", r"[0-3][0-9]{5}[+\-A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]", _hetu),
     _Number("CH AHV", r"756[. ]?[0-9]{4}[. ]?[0-9]{4}[. ]?[0-9]{2}", ean),
-    _Number("BR CPF", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}", _cpf),
+    _Number("BR CPF", r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}" + HYPHEN + "[0-9]{2}", _cpf),
     _Number("MX CURP", r"[A-Z][AEIOUX][A-Z]{2}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]", _curp),
     _Number("CN resident id", r"[1-8][0-9]{5}(?:19|20)[0-9]{9}[0-9Xx]", _resident_id),
     _Number("SG NRIC", r"[STFGM][0-9]{7}[A-Z]", _nric),
     _Number("SE personnummer", r"[0-9]{6}[\-+][0-9]{4}", _personnummer),
-    _Number("KR RRN", r"[0-9]{6}-[1-8][0-9]{6}", _rrn),
+    _Number("KR RRN", rf"[0-9]{{6}}{HYPHEN}[1-8][0-9]{{6}}", _rrn),
     _Number("TH TNIN", r"[1-8]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]", _thai),
-    _Number("US ITIN", r"9[0-9]{2}-[5-9][0-9]-[0-9]{4}", _itin),
+    _Number("US ITIN", rf"9[0-9]{{2}}{HYPHEN}[5-9][0-9]{HYPHEN}[0-9]{{4}}", _itin),
     # Announced. Sources: NHS Data Dictionary; BZSt; Rijksdienst voor Identiteitsgegevens; ustawa
     # o ewidencji ludności; Skatteverket SKV 704; CPR-kontoret; Skatteetaten; Dachverband der
     # Sozialversicherungsträger; Autoridade Tributária; Service Canada; ATO; Services Australia;
@@ -315,78 +318,82 @@ NUMBERS = (
     ),
     _Number("US ITIN", r"9[0-9]{2}-?[5-9][0-9]-?[0-9]{4}", _itin, r"ITIN|(?i:individual taxpayer)"),
 )
-_ANYWHERE = tuple(
-    (compiled(rf"(?:{number.pattern})\b"), number.is_valid)
-    for number in NUMBERS
-    if not number.words
+
+
+def _which_of(patterns: re2.Set, some: Iterable[str]) -> re2.Set:
+    for pattern in some:
+        patterns.Add(pattern.encode())
+    patterns.Compile()
+    return patterns
+
+
+_ANNOUNCED = tuple(number for number in NUMBERS if number.words)
+_FIRST_ANNOUNCED = len(NUMBERS) - len(_ANNOUNCED)
+_ANY_WORD = _which_of(
+    re2.Set.SearchSet(),
+    [rf"(?:^|[^0-9A-Za-z_])(?:{'|'.join(each.words for each in _ANNOUNCED)})"],
 )
-_SOME_FORM = compiled(rf"\b(?:{'|'.join(number.pattern for number in NUMBERS)})\b")
-_ANY_FORM = compiled(
-    rf"\b(?:{'|'.join(number.pattern for number in NUMBERS if not number.words)})\b"
+_PATTERNS = tuple(rf"(?:{number.pattern})\b" for number in NUMBERS)
+_SOME_FORM = compiled(rf"\b(?:{'|'.join(_PATTERNS)})")
+_FORM_ANYWHERE = compiled(rf"\b(?:{'|'.join(_PATTERNS[:_FIRST_ANNOUNCED])})")
+_FORMS = tuple(map(compiled, _PATTERNS))
+_WHICH = _which_of(re2.Set.MatchSet(), _PATTERNS)
+_WHICH_WORDS = _which_of(
+    re2.Set.SearchSet(),
+    (rf"[^0-9A-Za-z_](?:{each.words})(?:[^0-9A-Za-z_]|\z)" for each in _ANNOUNCED),
 )
+_SHORTEST, _LONGEST, _REACH = 9, 40, 56
+"""In bytes. What announces a number lies, as a whole, within reach of it."""
 
-
-def _announcement(words: str) -> str:
-    return rf"(?:^|[^0-9A-Za-z_])(?:{words})(?:[^0-9A-Za-z_]|\z)"
-
-
-_ANNOUNCED = tuple(
-    (compiled(_announcement(number.words)), compiled(rf"\b(?:{number.pattern})\b"), number.is_valid)
-    for number in NUMBERS
-    if number.words
-)
-_ANY_WORD = compiled(_announcement("|".join(number.words for number in NUMBERS if number.words)))
-_SHORTEST, _LONGEST = 9, 24
-_LONGEST_WORD, _REACH = 60, 40  # in bytes
 _BEFORE = compiled(r"(?:[0-9A-Za-z_]|[0-9A-Za-z][\-]|[0-9][./])\z")
 _AFTER = compiled(r"[0-9A-Za-z_]|[.\-/][0-9]|-[A-Za-z]")
-_SEPARATORS = " .-+\xa0".encode()
+_BESIDE = frozenset((b"_", b"-", b".", b"/"))
+_SEPARATORS = b".+" + GAP_BYTES
 
 
 def _stands_alone(data: bytes, start: int, end: int) -> bool:
-    return not (
-        _BEFORE.search(data[max(0, start - 2) : start]) or _AFTER.match(data[end : end + 2])
-    )
+    before, after = data[max(0, start - 2) : start], data[end : end + 2]
+    if (before[-1:] in _BESIDE or before[-1:].isalnum()) and _BEFORE.search(before):
+        return False
+    return not ((after[:1] in _BESIDE or after[:1].isalnum()) and _AFTER.match(after))
 
 
-def _compact(data: bytes, start: int, end: int) -> bytes:
-    return data[start:end].translate(None, _SEPARATORS).upper()
-
-
-def _anywhere(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
-    for candidate in _ANY_FORM.finditer(data, first, last):
-        start = candidate.start()
-        for pattern, is_valid in _ANYWHERE:
-            match = pattern.match(data, start, min(last, start + _LONGEST))
-            if (
-                match is not None
-                and is_valid(_compact(data, start, match.end()))
-                and _stands_alone(data, start, match.end())
-            ):
-                yield start, match.end()
-                break
-
-
-def _announced(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
-    begin = max(0, first - _REACH - _LONGEST_WORD)
-    if not _ANY_WORD.search(data, begin, last):
-        return
-    for words, pattern, is_valid in _ANNOUNCED:
-        for word in words.finditer(data, begin, last):
-            reach = word.end() + _REACH
-            stop = min(last, reach + _LONGEST)
-            for match in pattern.finditer(data, max(first, word.end()), stop):
-                start, end = match.span()
-                if (
-                    start <= reach
-                    and is_valid(_compact(data, start, end))
-                    and _stands_alone(data, start, end)
-                ):
-                    yield start, end
+def _end(data: bytes, start: int, last: int) -> int:
+    """Returns where the number that begins at `start` ends, or 0 if there is none."""
+    before = data[max(0, start - _REACH) : start]
+    announced: list[int] | None = None
+    for index in _WHICH.Match(data[start : min(last, start + _LONGEST)]) or ():
+        if index >= _FIRST_ANNOUNCED:
+            if announced is None:
+                announced = _WHICH_WORDS.Match(before if start > _REACH else b" " + before) or []
+            if index - _FIRST_ANNOUNCED not in announced:
+                continue
+        end: int = _FORMS[index].match(data, start, last).end()
+        compact = data[start:end].translate(None, _SEPARATORS).upper()
+        if NUMBERS[index].is_valid(compact) and _stands_alone(data, start, end):
+            return end
+    return 0
 
 
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:
     """Yields the hits that begin in data[first:last]."""
-    if last - first < _SHORTEST or not _SOME_FORM.search(data, first, last):
-        return iter(())
-    return iter(sorted({*_anywhere(data, first, last), *_announced(data, first, last)}))
+    if last - first < _SHORTEST:
+        return
+    is_announced = _ANY_WORD.Match(data[max(0, first - _REACH) : last])
+    for start in _starts(_SOME_FORM if is_announced else _FORM_ANYWHERE, data, first, last):
+        end = _end(data, start, last)
+        if end:
+            yield start, end
+
+
+def _starts(form: "re2._Regexp", data: bytes, first: int, last: int) -> Iterator[int]:
+    """Yields where something of the form begins, also where it begins within another."""
+    for match in form.finditer(data, first, last):
+        start, end = match.span()
+        yield start
+        while not data[start:end].isalnum():
+            inner = form.search(data, start + 1, last)
+            if inner is None or inner.start() >= end:
+                break
+            start = inner.start()
+            yield start

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 from filters.redaction.options import Options
-from filters.redaction.patterns import compiled
+from filters.redaction.patterns import GAP_BYTES, HYPHEN, compiled
 
-_GAPS, _HYPHENS = " .-\xa0\u2010\u2011\u2012\u2013".encode(), b"-\xe2"
-_HYPHEN = r"[\-\x{2010}-\x{2013}]"
+_GAPS, _HYPHENS = b"." + GAP_BYTES, b"-\xe2"
 _GAP = r"[ .\x{A0}]"
 _SSN = compiled(
-    f"[0-9]{{3,}}(?:{_HYPHEN}[0-9]{{2}}{_HYPHEN}|{_GAP}[0-9]{{2}}{_GAP})[0-9]{{4,}}|[0-9]{{9,}}"
+    f"[0-9]{{3,}}(?:{HYPHEN}[0-9]{{2}}{HYPHEN}|{_GAP}[0-9]{{2}}{_GAP})[0-9]{{4,}}|[0-9]{{9,}}"
 )
 _BEFORE_SSN = compiled(r"(?:[0-9A-Za-z_.$/]|[0-9A-Za-z]-|[0-9]:|[0-9]\) ?|\+[0-9]{1,3} )\z")
 _AFTER_SSN = compiled(r"[0-9A-Za-z_%@]|[.\-/][0-9A-Za-z]")
