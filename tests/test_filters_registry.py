@@ -64,6 +64,8 @@ def test_every_filter_has_a_source_and_frozen_parameters(module: ModuleType) -> 
 SHARED = {
     *("__init__", "fasttext_classify", "hierarchical_softmax", "lines", "sentences", "spans"),
     *("split_chunks", "words"),
+    "escapes",
+    "numbers",
     "windows",
 }
 
