@@ -24,7 +24,7 @@ _NOT_BEFORE = _NEVER_BEFORE.union(b".=/#")
 _CURRENCIES = ("£".encode(), "€".encode(), "¥".encode())
 _NOT_BEHIND = frozenset(
     [b"%c" % character for character in _WORD + b"@%"]
-    + [b"%c%d" % (mark, digit) for mark in b".-/)" for digit in range(10)]
+    + [b"%c%d" % (mark, digit) for mark in b".-)" for digit in range(10)]
 )
 _EXTENSION = compiled(
     r"(?i)(?:[ \x{A0}]?[,;]?[ \x{A0}]?(?:x|extn?|extension|durchwahl|dw|nebenstelle|poste|anexo|"
@@ -34,10 +34,15 @@ _BEFORE_EXTENSION = b" ,;\xc2\xa0"
 _BEGINS_EXTENSION = frozenset(b"%c" % character for character in b"xednpartiXEDNPARTI#")
 _LONGEST_EXTENSION = 28
 _DECIMALS = compiled(",[0-9]")
+_ANOTHER = compiled(r"(?:/| [/\-\x{2010}-\x{2013}] )0")
+_LAST_DIGITS = compiled(
+    r"((?: ?/ ?-?[0-9]{1,4}){1,3})(?:[ .\-/,][^0-9]|[^0-9A-Za-z_ .\-/,]|[ .\-/,]?\z)"
+)
+_LONGEST_LAST_DIGITS = 32
 _EXIT_CODES = (b"00", b"011")
 _STAND_IN = compiled(r"\+1-202-555-01[0-9]{2}")
 _STAND_IN_LENGTH = 15
-_ZERO, _ONE = b"01"
+_ZERO, _ONE, _SLASH = b"01/"
 
 
 @cache
@@ -137,6 +142,12 @@ def _is_with_exit_code(digits: bytes, ending: Ending, announced: bool) -> bool:
     return False
 
 
+def _begins_another(number: bytes) -> bool:
+    """Returns whether a second number begins behind a slash or a dash: 030 901820 / 030 901821."""
+    match = _ANOTHER.search(number)
+    return match is not None and len(number[: match.start()].translate(None, _NOT_DIGITS)) > 6
+
+
 def _is_apart(data: bytes, start: int, announced: bool) -> bool:
     """Returns whether a number may begin here, and not a part of something else."""
     if start == 0:
@@ -157,6 +168,10 @@ def _end(data: bytes, end: int, may_be_decimal: bool) -> int | None:
             behind = end + len(extension.group())
             if not _goes_on(data, behind):
                 return behind
+    if data[end : end + 3].lstrip(b" ")[:1] == b"/":
+        others = _LAST_DIGITS.match(data[end : end + _LONGEST_LAST_DIGITS])
+        if others is not None:
+            return end + len(others.group(1))
     if _goes_on(data, end) or (may_be_decimal and _DECIMALS.match(data, end, end + 2)):
         return None
     return end
@@ -167,7 +182,9 @@ def _goes_on(data: bytes, end: int) -> bool:
     return behind[:1] in _NOT_BEHIND or behind in _NOT_BEHIND
 
 
-def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, int] | None:
+def _number(
+    data: bytes, base: int, form: Form, position: int, options: Options
+) -> tuple[int, int] | None:
     """Returns the phone number that begins in a place, or None.
 
     The last groups may belong to something else, so the longest is tried first, then shorter ones.
@@ -176,6 +193,7 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
         data: The text.
         base: Where what has the form begins.
         form: Where numbers may begin and end in it.
+        position: Where the number before it ends.
         options: Where they may be from.
     """
     first = base + form.start
@@ -191,7 +209,10 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
         if not (may_be_any or ending.is_written):
             continue
         start, end = base + ending.start, base + ending.end
-        if _is_apart(data, start, announced or form.has_plus):
+        is_beside = 0 < start - 1 == position and data[position] == _SLASH
+        if _begins_another(data[start:end]):
+            continue
+        if _is_apart(data, start, announced or form.has_plus or is_beside):
             digits = data[first:end].translate(None, _NOT_DIGITS)
             if _is_phone(digits, form, ending, announced, options.regions) or (
                 announced and ending.is_labelled and is_labelled(data, start)
@@ -205,11 +226,12 @@ def _number(data: bytes, base: int, form: Form, options: Options) -> tuple[int, 
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:
     """Yields the hits that begin in data[first:last]."""
     places = [(first, last)] if last - first <= LONGEST else stretches(data, first, last)
+    position = first
     for base, stop in places:
-        position, adjacent = base, False
+        adjacent = False
         for form in forms(shape(data[base:stop])):
             if base + form.start >= position and (adjacent or not form.is_amid):
-                number = _number(data, base, form, options)
+                number = _number(data, base, form, position, options)
                 adjacent = number is not None
                 if number is not None:
                     yield number

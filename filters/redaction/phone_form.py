@@ -12,8 +12,8 @@ from typing import NamedTuple
 from filters.redaction.patterns import compiled
 
 LONGEST, _MOST_IN_STRETCH = 80, 16
-"""Bytes, and groups of digits. Longer runs of digits and separators are tables; a list of phone
-numbers has words, commas or line feeds in between."""
+"""Bytes, and groups of digits. Longer runs of digits and separators are tables, or lists of numbers
+that are all written alike."""
 
 _SHAPE = bytearray(b"#" * 256)
 _SHAPE[48:58] = b"0" * 10
@@ -29,6 +29,8 @@ _SHAPES = bytes(_SHAPE)
 _STRETCH = compiled(r"(?:\(?\+|\()?0(?:[ .\-/()0]|na|pq[hs]){5,}0")
 _DIGITS_ALONE = bytes.maketrans(b" .-/()+napqhs", b" " * 13)
 
+_SEPARATORS = b" .-/()+napqhs"
+_SHORTEST_PERIOD, _LONGEST_PERIOD = 8, 40
 _SINGLE = (b" ", b".", b"-", b"/", b"na", b"pqh", b"pqs")
 _SINGLE_BUT_SLASH = tuple(gap for gap in _SINGLE if gap != b"/")
 _SPACED = tuple(
@@ -43,7 +45,7 @@ _GAPS = frozenset(
     + [b" - (", b")("]
 )
 _NOT_BRACKETS = b"0 .-/+#napqhs"
-_JOINING = tuple(b"%c" % character for character in b".-/")  # what a number does not follow
+_JOINING = (b".", b"-", b"/")  # what a number does not follow
 _DATE_GAPS = (b".", b"/", b"-")
 _FEWEST_DIGITS, _MOST_DIGITS, _MOST_GROUPS = 7, 18, 8
 _FEWEST_NATIONAL, _MOST_NATIONAL = 8, 13
@@ -120,8 +122,9 @@ class Form:
         start: The first digit.
         has_plus: Whether a plus sign stands before it.
         is_first: Whether no other digits stand before it in the stretch.
-        is_amid: Whether the separators before it and behind it are the same, as amid a number or
-            in a table.
+        is_amid: Whether it can begin only where another number has just ended: the separators
+            before it and behind it are the same, as amid a number or in a table, or there is a
+            slash before it.
         may_have_no_prefix: Whether it begins as numbers without a national prefix may: with three
             groups as in North America, or with a bracket.
     """
@@ -139,7 +142,7 @@ class Form:
             and gaps[index - 1] == gaps[index]
             and gaps[index] in _GAPS
             and (index > 1 or sizes[0] <= _LONGEST_TABLE_GROUP)
-        )
+        ) or (index > 0 and gaps[index - 1] == b"/")
         area = index + (sizes[index] == 1)
         self.may_have_no_prefix = before in (b"(", b"+") or tuple(sizes[area : area + 3]) == (
             3,
@@ -167,6 +170,22 @@ def stretches(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
         start, end = match.span()
         if end - start <= LONGEST:
             yield first + start, first + end
+        else:
+            for unit_start, unit_end in _repeated(match.group()):
+                yield first + start + unit_start, first + start + unit_end
+
+
+def _repeated(stretch: bytes) -> Iterator[tuple[int, int]]:
+    """Yields the parts of a long stretch that are all alike, as in a list of phone numbers."""
+    for period in range(1, _LONGEST_PERIOD + 1):
+        if stretch.startswith(stretch[period:]):
+            break
+    else:
+        return
+    if period >= _SHORTEST_PERIOD:
+        size = len(stretch[:period].rstrip(_SEPARATORS))
+        for start in range(0, len(stretch), period):
+            yield start, min(start + size, len(stretch))
 
 
 @lru_cache(maxsize=8192)
@@ -197,7 +216,8 @@ def _forms(text: bytes, start: int, end: int, digits: int) -> Iterator[Form]:
         if digits < _FEWEST_DIGITS:
             break
         digits -= size
-        if not index or not gaps[index - 1].endswith(_JOINING):
+        gap = gaps[index - 1] if index else b" "
+        if not gap.endswith(_JOINING) or (gap == b"/" and sum(sizes[:index]) >= _FEWEST_DIGITS):
             yield Form(groups, index)
 
 
