@@ -35,6 +35,8 @@ CASES = [
     "邮箱«abc@example.com»。邮箱«12345@example.com»谢谢。请联系«john@例子.公司»谢谢",
     "«hong@example.com»으로 «홍길동@예시.한국»으로",
     # in URLs
+    "«ann.@example.org», «ann..lee@example.org», so...«ann@example.org», «ann＠example.org»",
+    "https://u:«ann%40example.org»/ https://u:ann%40b.de@example.org".replace("b.de@", "b.de:@"),
     "mailto:«john%40example.com» ?to=«a%40b.com»%2C«c%2Bnews%40d.com»&x=%3C«e%40f.com»%3E",
     "%20«g@h.de» %E4%B8%AD «%C3%A9@b.com»",
     "https://bob:hunter2@example.com/ redis://:p!w@example.com ftp://«bob@example.com»/x",

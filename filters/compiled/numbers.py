@@ -80,7 +80,7 @@ def read_run(data: Bytes, i: int, last: int, classes: Bytes) -> tuple[int, int, 
 def _may_hold_card(data: Bytes, first: int, last: int, classes: Bytes) -> bool:
     """Returns whether 12 to 19 digits in whole groups have the check digit of card numbers."""
     for start in range(first, last - _MIN_CARD + 1):
-        if not classes[data[start]] & DIGIT or data[start] in (48, 55, 57):
+        if not classes[data[start]] & DIGIT or data[start] in (48, 55):
             continue
         if start > first and classes[data[start - 1]] & DIGIT:
             continue

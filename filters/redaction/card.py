@@ -6,12 +6,13 @@ from filters.redaction.check_digits import ean, luhn
 from filters.redaction.options import Options
 from filters.redaction.patterns import GAP, GAP_BYTES, compiled
 
-_DIGIT_BYTES = b"0123456789"
+_GAP = rf"(?:\.|{GAP})"
+_DIGIT_BYTES, _GAP_BYTES = b"0123456789", b"." + GAP_BYTES
 _DIGITS = compiled("[0-9]{12,}")
-_RUN = compiled(f"[0-9]{{4}}(?:{GAP}[0-9]+){{2,}}")
+_RUN = compiled(f"[0-9]{{4}}(?:{_GAP}[0-9]+){{2,}}")
 _GROUPS = compiled(  # as cards print them
-    f"[1-68][0-9]{{3}}(?:(?:{GAP}[0-9]{{4}}){{3}}(?:{GAP}[0-9]{{3}})?"
-    f"|(?:{GAP}[0-9]{{4}}){{2}}{GAP}[0-9]{{1,3}}|(?:{GAP}[0-9]{{4}}){{2}}|{GAP}[0-9]{{6}}{GAP}[0-9]{{4,5}})"
+    f"[1-689][0-9]{{3}}(?:(?:{_GAP}[0-9]{{4}}){{3}}(?:{_GAP}[0-9]{{3}})?"
+    f"|(?:{_GAP}[0-9]{{4}}){{2}}{_GAP}[0-9]{{1,3}}|(?:{_GAP}[0-9]{{4}}){{2}}|{_GAP}[0-9]{{6}}{_GAP}[0-9]{{4,5}})"
 )
 _ISSUERS = compiled(
     "|".join(
@@ -26,12 +27,14 @@ _ISSUERS = compiled(
             r"(?:62|81)[0-9]{14,17}",  # UnionPay
             r"220[0-4][0-9]{12,15}",  # Mir
             r"(?:5018|5020|5038|5[6-8][0-9]{2}|6304|6390|6759|676[1-3])[0-9]{8,15}",  # Maestro
-            r"(?:60|82|508[0-9])[0-9]{12,14}",  # RuPay
+            r"(?:60|82)[0-9]{14}|508[0-9]{13}",  # RuPay
+            r"(?:5019|9792)[0-9]{12}",  # Dankort, Troy
         )
     )
 )
 _BEFORE_CARD = compiled(r"[0-9A-Za-z_.\-]\z")
 _AFTER_CARD = compiled(r"[0-9A-Za-z_]|[.\-][0-9]")
+_EXPIRY = compiled(r"-(?:0[1-9]|1[0-2])/(?:20)?[0-9]{2}(?:[^0-9]|\z)")
 _ANNOUNCED = compiled(
     r"(?i)(?:cards?|karte|carte|tarjeta|credit|debit|maestro|visa|\bcc|\bpan)\b[^0-9]{0,24}\z"
 )
@@ -58,9 +61,9 @@ def _is_announced(data: bytes, start: int) -> bool:
 
 
 def _stands_alone(data: bytes, start: int, end: int) -> bool:
-    return not (
-        _BEFORE_CARD.search(data[max(0, start - 1) : start])
-        or _AFTER_CARD.match(data[end : end + 2])
+    after = data[end : end + 9]
+    return not _BEFORE_CARD.search(data[max(0, start - 1) : start]) and bool(
+        not _AFTER_CARD.match(after) or _EXPIRY.match(after)
     )
 
 
@@ -93,7 +96,7 @@ def _groups_end(data: bytes, start: int, end: int) -> int | None:
                 and (len(digits) > _SHORTEST or _is_announced(data, start))
             ):
                 return end
-        end = start + len(candidate.rstrip(_DIGIT_BYTES).rstrip(GAP_BYTES))
+        end = start + len(candidate.rstrip(_DIGIT_BYTES).rstrip(_GAP_BYTES))
     return None
 
 

@@ -35,6 +35,7 @@ _DETECTORS: dict[str, tuple[_Hits, tuple[str, ...]]] = {
 }
 """The function of each type, and the kinds of windows it looks at."""
 
+_WIDE_AT = "\uff20"
 _AS_WRITTEN = frozenset({"credential", "email"})
 """Types that may have underscores and escapes in them; for others these are gaps, nothing else."""
 
@@ -57,8 +58,8 @@ def find(text: str, options: Options = Options(), compiled: bool = True) -> list
     """
     data = text.encode("utf-8", "surrogatepass")
     windows, other_digits = _windows(data, options.private_addresses)
-    if other_digits:
-        text = text.translate(_ascii_digits())
+    if other_digits or _WIDE_AT in text:
+        text = text.translate(_ascii())
         data = text.encode("utf-8", "surrogatepass")
         windows, _ = _windows(data, options.private_addresses)
     plain = _without_escapes(data)
@@ -93,12 +94,13 @@ def _without_escapes(data: bytes) -> bytes:
 
 
 @cache
-def _ascii_digits() -> dict[int, int]:
-    """Returns a table of the decimal digits of all scripts, full-width ones included."""
+def _ascii() -> dict[int, int]:
+    """Returns a table of the decimal digits of all scripts, and the full-width at-sign."""
     import sys
 
     codes = range(0x80, sys.maxunicode + 1)
-    return {code: ord(str(int(chr(code)))) for code in codes if chr(code).isdecimal()}
+    digits = {code: ord(str(int(chr(code)))) for code in codes if chr(code).isdecimal()}
+    return {**digits, ord(_WIDE_AT): ord("@")}
 
 
 def _hits(ways: list[tuple[bytes, Windows | None]], name: str, options: Options) -> list[Span]:

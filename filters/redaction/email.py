@@ -14,7 +14,9 @@ _ESCAPED = r"%(?:2[BDEbde]|27|5[Ff]|[89A-Fa-f][0-9A-Fa-f])"  # of what may stand
 _ATOM = rf"(?:[{_WIDE}_+&'~-]|{_ESCAPED})+"
 _LABEL = rf"[{_WIDE}](?:[{_WIDE}-]*[{_WIDE}])?"
 _TOP = r"(?:[Xx][Nn]--[0-9A-Za-z-]+|[\p{L}\p{M}]{2,})"
-_EMAIL = compiled(rf'(?:{_ATOM}(?:\.{_ATOM})*|"[^"\\@%\x00-\x1F]+")(?:@|%40)(?:{_LABEL}\.)+{_TOP}')
+_EMAIL = compiled(
+    rf'(?:{_ATOM}(?:\.{{1,2}}{_ATOM})*\.?|"[^"\\@%\x00-\x1F]+")(?:@|%40)(?:{_LABEL}\.)+{_TOP}'
+)
 _NARROW_TAIL = compiled(rf"(?:[{_NARROW}_+&'~.-]|{_ESCAPED})*\z")
 _LETTERS = compiled(r"\p{L}")
 _HEX = compiled("[0-9A-Fa-f]{2}")
@@ -22,6 +24,7 @@ _VERSION = compiled(r"v?[0-9]+(?:\.[0-9]+)+\.|[1-9](?:\.[0-9])?x\.")  # lib@1.2.
 _FILE_NAME = compiled(r"[^.]+\.(?:py|zip|mov)")  # rarely, if ever, domains of e-mail
 _STAND_IN = compiled(r"person[0-9]+@example\.com")
 _PASSWORD = compiled(r"://[^\x00-\x20/?#]*:[^\x00-\x20/?#]*\z")
+_PASSWORD_END = compiled(r"[^\x00-\x20/?#@]{0,128}@")
 _LONGEST_URL_USER = 128
 
 _GAP = r"[ \x{A0}]{0,2}"
@@ -71,7 +74,7 @@ def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple
             start < at
             and not (data[start:at] == b"git" and data[end : end + 1] in (b":", b"/"))
             and not (data.startswith(b"person", start) and _STAND_IN.fullmatch(data, start, end))
-            and not _is_password(data, start)
+            and not _is_password(data, start, at, end)
         ):
             yield start, end
     if options.spelled_out_emails:
@@ -163,7 +166,9 @@ def _top_level_domains() -> frozenset[str]:
     return frozenset(suffix.rsplit(".", 1)[-1] for suffix in suffixes).union(_RESERVED)
 
 
-def _is_password(data: bytes, start: int) -> bool:
+def _is_password(data: bytes, start: int, at: int, end: int) -> bool:
     """Returns whether what begins at `start` is a password in a URL: scheme://user:here@host."""
     before = data[max(0, start - _LONGEST_URL_USER) : start]
-    return b"://" in before and _PASSWORD.search(before) is not None
+    if b"://" not in before or not _PASSWORD.search(before):
+        return False
+    return data[at : at + 1] == b"@" or _PASSWORD_END.match(data, end) is not None
