@@ -4,6 +4,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from filters.redaction.patterns import compiled
+
+_ANY = compiled(r"\\[nrtux]|%[0-9A-Fa-f][0-9A-Fa-f]|(?:^|[^0-9A-Za-z_])_|_(?:[^0-9A-Za-z_]|\z)")
 _SPACE, _PERCENT, _BACKSLASH, _UNDERSCORE, _N, _R, _T, _U, _X = b" %\\_nrtux"
 
 
@@ -14,7 +17,7 @@ def without_escapes(data: bytes) -> bytes:
     stand for if it is in ASCII; those of letters and digits stay. Underscores become spaces unless
     they have a letter or digit of ASCII on both sides, as in a name.
     """
-    if not (b"_" in data or b"%" in data or b"\\" in data):
+    if not ((b"_" in data or b"%" in data or b"\\" in data) and _ANY.search(data)):
         return data
     return _without_escapes(np.frombuffer(data, np.uint8)).tobytes()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import chain
 
 from filters.redaction import (
     card,
@@ -105,18 +106,24 @@ def _ascii() -> dict[int, int]:
 
 def _hits(ways: list[tuple[bytes, Windows | None]], name: str, options: Options) -> list[Span]:
     hits, kinds = _DETECTORS[name]
-    found = set[tuple[int, int]]()
+    found: set[tuple[int, int]] = set()
     for data, windows in ways:
         if windows is None or (name == "email" and options.spelled_out_emails):
             places = [(0, len(data))]
         else:
-            places = sorted(place for kind in kinds for place in windows[kind])
+            places = _in_order([windows[kind] for kind in kinds if windows[kind]])
         end = -1
         for first, last in places:
             if last > end:  # or it lies in one that has been looked at
                 found.update(hits(data, first, last, options))
                 end = last
-    return [Span(start, end, name) for start, end in sorted(found)]
+    return [Span(start, end, name) for start, end in sorted(found)] if found else []
+
+
+def _in_order(places: list[list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    if len(places) > 1:
+        return sorted(chain.from_iterable(places))
+    return places[0] if places else []
 
 
 def _in_code_points(data: bytes, claims: list[list[Span]]) -> list[list[Span]]:
