@@ -35,10 +35,12 @@ def separator(data: Bytes, i: int, classes: Bytes) -> int:
 @numba.njit(cache=True)
 def read_number(data: Bytes, i: int, classes: Bytes) -> tuple[int, int, int, bool]:
     """Returns where the number at i ends, its digits, its dots, and whether it is precise."""
-    start, digits, dots, end, decimals, precise = i, 0, 0, i, -1, False
+    start, digits, end, decimals, precise = i, 0, i, -1, False
+    dots = dots_so_far = 0
     while i < len(data):
         if classes[data[i]] & DIGIT:
             digits += 1
+            dots = dots_so_far
             i += 1
             end = i
             if decimals >= 0:
@@ -48,7 +50,7 @@ def read_number(data: Bytes, i: int, classes: Bytes) -> tuple[int, int, int, boo
         length = separator(data, i, classes)
         if not length:
             break
-        dots += data[i] == _DOT
+        dots_so_far += data[i] == _DOT
         decimals = 0 if data[i] == _DOT and i == end and decimals < 0 else -1  # no date
         i += length
     if precise and dots == 1 and digits + dots == end - start:

@@ -70,7 +70,7 @@ Flags = NDArray[np.bool_]
 def windows(data: bytes, private: bool = True) -> tuple[dict[str, list[tuple[int, int]]], bool]:
     """Returns the windows of each kind, and whether there are digits of other scripts.
 
-    Windows of a kind are in order, but for those of MAC addresses.
+    Windows of a kind are in order.
 
     Args:
         data: The text.
@@ -85,6 +85,7 @@ def windows(data: bytes, private: bool = True) -> tuple[dict[str, list[tuple[int
         by_kind["token"].append((start, start + len(_PRIVATE_KEY)))
         start = data.find(_PRIVATE_KEY, start + 1)
     by_kind["token"].sort()
+    by_kind["mac"].sort()  # tokens come first, then what has colons
     return by_kind, bool(other_digits)
 
 
