@@ -7,7 +7,8 @@ are JSON lines of one string each; REGIONS are the countries of phone numbers, w
 for Presidio's own. Every line of standard input is a command, answered by one line of JSON:
   about     what runs, in words
   find      for every text its hits: start, end, entity, score
-  time      the CPU seconds for all texts
+  time      the CPU seconds for all texts, without India's PAN: its pattern looks ahead to the end
+            of the line from each word, and takes 3 to 12 times as long as all others together
 
 No language model: spaCy's English rules split the words, and the words around a hit, by which
 Presidio raises its score, are compared in lower case instead of by lemma.
@@ -16,6 +17,7 @@ Presidio raises its score, are compared in lower case instead of by lemma.
 import json
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,12 +60,12 @@ class Words(SpacyNlpEngine):
         self.nlp = {"en": english}
 
 
-def make_engine(regions: list[str]) -> AnalyzerEngine:
-    """Builds the engine with the recognizers of the types that Gristmill has, for English."""
+def make_engine(regions: list[str], names: Sequence[str] = RECOGNIZERS) -> AnalyzerEngine:
+    """Builds the engine with recognizers of the types that Gristmill has, for English."""
     tldextract.extract = tldextract.TLDExtract(suffix_list_urls=())  # the list that it ships
     chosen: list[Any] = [
         getattr(recognizers, name)(supported_language="en")
-        for name in RECOGNIZERS
+        for name in names
         if hasattr(recognizers, name)
     ]
     settings = {"supported_regions": tuple(regions)} if regions else {}
@@ -90,9 +92,11 @@ def main() -> None:
                 names = ", ".join(sorted(each.name for each in engine.get_recognizers()))
                 answer = f"presidio-analyzer {version('presidio-analyzer')}: {names}"
             case "time":
+                quick = [name for name in RECOGNIZERS if name != "InPanRecognizer"]
+                timed = make_engine(regions, quick)
                 start = time.process_time()
                 for text in texts:
-                    find(engine, text)
+                    find(timed, text)
                 answer = time.process_time() - start
             case _:
                 answer = [find(engine, text) for text in texts]
