@@ -51,6 +51,7 @@ _AFTER_BARE = compiled(
     r"[%\]}*/]|[ ,;|]{0,3}[A-Za-z]?[+\-]?[0-9]|\s+[+\-]?[0-9]+\.[0-9]|,\s+(?:[+\-]?[0-9]|\z)|"
     r"[\])],?\s*[\[(,0-9]|\),[ \t]*(?:\n|\z)"
 )
+_GOES_ON = frozenset(b"%c" % character for character in b"0123456789.")
 _LONGEST_PAIR, _LOOK_BACK, _SHORTEST = 100, 40, 3
 
 
@@ -103,6 +104,8 @@ def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple
     """Yields the hits whose first digit is in data[first:last]."""
     for match in _FIRST.finditer(data, first, min(last + _SHORTEST, len(data))):
         start, end = match.span()
+        if data[start - 1 : start] in _GOES_ON:  # `_in_list` says the same, more slowly
+            continue
         before = data[max(0, start - _LOOK_BACK) : start]
         if _in_list(before):
             continue

@@ -127,8 +127,8 @@ _BEGINNING = compiled(
 _SHORT_BEGINNINGS = (
     *(b"SG.", b"ya29.", b"ya29.c.", b"hvb.", b"hvs.", b"hvr.", b".atlasv1."),
     *(b"dp.pt.", b"dp.st.", b"dp.ct.", b"dp.sa.", b"dp.scim.", b"dt0c01."),
-    *(f"{digit}:".encode() for digit in range(10)),
 )
+_TELEGRAM_BEGINNINGS = tuple(f"{digit}:".encode() for digit in range(10))
 _BEFORE_NAMED = frozenset((b"=", b":", b"/", b"+", b"%", b",", b">"))
 _NAMED = (
     (
@@ -232,7 +232,10 @@ def _tokens(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yields the token whose first long part is the run data[start:end], if there is one."""
     found = _token(data, start) if data[start : start + 3] in _BEGINNINGS else None
     before = data[max(0, start - 9) : start]
-    if found is None and before.endswith(_SHORT_BEGINNINGS):
+    if found is None and (
+        before.endswith(_SHORT_BEGINNINGS)
+        or (data.startswith(b"A", start) and before.endswith(_TELEGRAM_BEGINNINGS))
+    ):
         found = _token_begun(data, start)
     if found is None and before.rstrip(b" \t\"'")[-1:] in _BEFORE_NAMED:
         found = _named(data, start)
