@@ -124,7 +124,7 @@ def tokens(data: bytes) -> list[tuple[int, int]]:
     found = [
         match.span()
         for match in re.finditer(rb"[0-9A-Za-z_-]{16,}", data)
-        if re.search(rb"[0-9]|[A-Z].*[A-Z]", match[0])
+        if re.search(rb"[0-9].*[A-Za-z]|[A-Za-z].*[0-9]|[A-Z].*[A-Z]", match[0])
     ]
     return sorted(found + [match.span() for match in re.finditer(b"-----BEGIN", data)])
 

@@ -46,8 +46,8 @@ colons: hexadecimal digits and colons, perhaps dots, up to 47 bytes, with two co
     digits and begins with 2 or 3, of private ones with f.
 decimal: a number that has four or more digits after a point, unless it follows another number in
     a list; or a degree sign and a number of minutes behind it.
-token: letters, digits, hyphens and underscores without a gap, at least 16 of them with a digit or
-    two capital letters; and "-----BEGIN".
+token: letters, digits, hyphens and underscores without a gap, at least 16 of them with a digit
+    and a letter or with two capital letters; and "-----BEGIN".
 login: what has an at-sign behind ://, and no white space.
 address: what has an at-sign, or %40, and no white space (but for a quoted string in front), with
     something in front of the at-sign and behind it a dot between a character and two letters.
@@ -275,12 +275,14 @@ def _token(data: Bytes, i: int, stop: int, classes: Bytes) -> tuple[int, int, bo
         end += 1
     if end - start < _MIN_TOKEN:
         return start, end, False, False
-    upper = digits = hyphens = 0
+    upper = lower = digits = hyphens = 0
     for j in range(start, end):
         digits += (classes[data[j]] & DIGIT) != 0
         upper += (classes[data[j]] & UPPER) != 0
+        lower += (classes[data[j]] & LOWER) != 0
         hyphens += data[j] == _HYPHEN
-    return start, end, digits > 0 or upper > 1, digits > 0 and hyphens >= 5
+    is_secret = upper > 1 or (digits > 0 and upper + lower > 0)
+    return start, end, is_secret, digits > 0 and hyphens >= 5
 
 
 @numba.njit(cache=True)
@@ -295,11 +297,11 @@ def _scan(
     for i in range(0, size, _MIN_TOKEN):  # every token has a byte at one of these
         if i >= token_end and classes[data[i]] & IN_TOKEN:
             start, token_end, is_secret, is_mac = _token(data, i, token_end, classes)
+            found = _room(found, count)
             if is_secret:
-                found = _room(found, count)
                 found[count] = _TOKEN, start, token_end
                 count += 1
-            if is_mac:  # which has a digit, so it is one that may be a secret
+            if is_mac:
                 found[count] = _MAC, start, token_end
                 count += 1
     for i in range(size):

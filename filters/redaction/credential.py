@@ -165,7 +165,7 @@ the name and how the secret begins, the secret."""
 
 _LONGEST_INTRODUCTION = 96
 _RUN = compiled(rf"{_ANY}{{16,}}")
-_LIKE_A_TOKEN = compiled("[0-9]|[A-Z][^A-Z]*[A-Z]")
+_LIKE_A_TOKEN = compiled("[0-9].*[A-Za-z]|[A-Za-z].*[0-9]|[A-Z][^A-Z]*[A-Z]")
 _IN_RUN = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
 _SHORTEST_RUN, _FEWEST_CHARACTERS = 16, 8
 
@@ -195,9 +195,10 @@ _LONGEST_PASSWORD = 256
 def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple[int, int]]:
     """Yields the hits that begin in data[first:last], and tokens with their long part there.
 
-    A token has a run of 16 letters, digits, hyphens and underscores, with a digit or two capital
-    letters, by which it is found. A private key is all from BEGIN to END. Of a URL, the password
-    alone is the hit: without it, the rest is no secret, and still tells something.
+    A token has a run of 16 letters, digits, hyphens and underscores, with a digit and a letter or
+    with two capital letters, by which it is found. A private key is all from BEGIN to END. Of a
+    URL, the password alone is the hit: without it, the rest is no secret, and still tells
+    something.
     """
     if data[first:last].strip(_IN_RUN):
         yield from _all(data, first, last)
