@@ -126,7 +126,7 @@ def tokens(data: bytes) -> list[tuple[int, int]]:
         for match in re.finditer(rb"[0-9A-Za-z_-]{16,}", data)
         if re.search(rb"[0-9].*[A-Za-z]|[A-Za-z].*[0-9]|[A-Z].*[A-Z]", match[0])
     ]
-    return sorted(found + [match.span() for match in re.finditer(b"-----BEGIN", data)])
+    return sorted(found + [match.span() for match in re.finditer(b"-----BEGIN ", data)])
 
 
 def addresses(data: bytes) -> list[tuple[int, int]]:
@@ -164,7 +164,7 @@ pieces = st.sampled_from(
     [
         *PIECES.split("|"),
         "abcdefghijklmnop",
-        "-----BEGIN",
+        "-----BEGIN ",
         "5f",
         "°1.",
         "° 12x",

@@ -33,6 +33,8 @@ texts = st.lists(pieces | pieces | pieces | st.text(max_size=3), max_size=16).ma
 
 @settings(max_examples=500)
 @example("8.8.8.8é٣@b.de")
+@example("000-00-0000::1")
+@example(f"{TOKEN}-----BEGIN PRIVATE KEY-----\n{TOKEN[4:]}{TOKEN[4:]}\n-----END PRIVATE KEY-----")
 @example("00:1a:2b:3c:4d:5e;00-1A-2B-3C-4D-5E")
 @given(texts)
 @pytest.mark.parametrize("options", [Options(), EVERYTHING], ids=["default", "everything"])

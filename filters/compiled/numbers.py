@@ -185,7 +185,7 @@ def _in_use(data: Bytes, start: int, end: int, private: bool) -> bool:
     size = 0
     while start + size < end and data[start + size] != _COLON:
         size += 1
-    if size == 4:
+    if size == 4 and data[start] != 48:
         return data[start] in (50, 51) or (private and data[start] in (70, 102))  # 2, 3; F, f
     is_zero = size == 0 or np.all(data[start : start + size] == 48)
     return bool(is_zero and (private or end - start >= _MIN_MAPPED))

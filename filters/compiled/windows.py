@@ -47,7 +47,7 @@ colons: hexadecimal digits and colons, perhaps dots, up to 47 bytes, with two co
 decimal: a number that has four or more digits after a point, unless it follows another number in
     a list; or a degree sign and a number of minutes behind it.
 token: letters, digits, hyphens and underscores without a gap, at least 16 of them with a digit
-    and a letter or with two capital letters; and "-----BEGIN".
+    and a letter or with two capital letters; and "-----BEGIN ".
 login: what has an at-sign behind ://, and no white space.
 address: what has an at-sign, or %40, and no white space (but for a quoted string in front), with
     something in front of the at-sign and behind it a dot between a character and two letters.
@@ -61,7 +61,7 @@ _MIN_NUMBER_DIGITS, _MIN_RUN_DIGITS, _MIN_CODE_DIGITS, _MIN_TOKEN = 7, 9, 4, 16
 _MIN_IBAN = 15
 _MAX_CAPITALS = 6  # letters in a word without digits that is part of a code
 _MAX_QUOTED = 70
-_PRIVATE_KEY = b"-----BEGIN"
+_PRIVATE_KEY = b"-----BEGIN "  # to its space: more than the token that it may end
 _SPACE, _QUOTE, _PERCENT, _AT_SIGN, _COLON, _DOT, _PLUS, _BRACKET, _SLASH, _HYPHEN = b' "%@:.+(/-'
 
 Flags = NDArray[np.bool_]

@@ -204,8 +204,6 @@ def hits(data: bytes, first: int, last: int, options: Options) -> Iterator[tuple
         yield from _all(data, first, last)
     elif last - first >= _SHORTEST_RUN:  # the compiled scan's windows, for speed
         yield from _tokens(data, first, last)
-    elif data.startswith(_BEGIN, first):
-        yield from _private_keys(data, first, last)
 
 
 def _all(data: bytes, first: int, last: int) -> Iterator[tuple[int, int]]:
