@@ -4,7 +4,7 @@ import re
 
 import pytest
 from conftest import linear_time
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from filters.compiled.escapes import without_escapes
@@ -46,6 +46,7 @@ pieces = st.sampled_from(
 )
 
 
+@example(b"n_\xc3")
 @given(st.lists(pieces, max_size=30).map(b"".join))
 def test_as_defined(data: bytes) -> None:
     assert without_escapes(data) == reference(data)

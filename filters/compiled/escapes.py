@@ -2,11 +2,14 @@
 
 import numba
 import numpy as np
+import re2
 from numpy.typing import NDArray
 
-from filters.redaction.patterns import compiled
-
-_ANY = compiled(r"\\[nrtux]|%[0-9A-Fa-f][0-9A-Fa-f]|(?:^|[^0-9A-Za-z_])_|_(?:[^0-9A-Za-z_]|\z)")
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1  # what is no UTF-8 is something beside a word, too
+_ANY = re2.compile(
+    rb"\\[nrtux]|%[0-9A-Fa-f][0-9A-Fa-f]|(?:^|[^0-9A-Za-z_])_|_(?:[^0-9A-Za-z_]|\z)", _BYTES
+)
 _SPACE, _PERCENT, _BACKSLASH, _UNDERSCORE, _N, _R, _T, _U, _X = b" %\\_nrtux"
 
 
