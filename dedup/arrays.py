@@ -17,6 +17,13 @@ def frozen(values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
         ValueError: an integer does not fit `dtype` (a negative one for an unsigned type, say), or
             a number is not whole where `dtype` is an integer.
     """
+    if (
+        isinstance(values, np.ndarray)
+        and values.dtype == dtype
+        and values.flags.c_contiguous
+        and not values.flags.writeable
+    ):
+        return values
     # As objects, because numpy would make doubles of Python integers on both sides of 2**63.
     given = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=object)
     try:

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from dedup.arrays import frozen
-from dedup.shingles import MULTIPLIER, mix, reference_mix
+from dedup.shingles import MULTIPLIER, mix, reference_mix, shingle_sequence
 
 EMPTY = 0xFFFFFFFF  # every place of the signature of a text without shingles
 
@@ -41,6 +41,18 @@ def signature(hashes: ArrayLike, permutations: ArrayLike) -> NDArray[np.uint32]:
         permutations: uint32[2, count], as `permutations` returns them.
     """
     return _signature(frozen(hashes, np.uint64), frozen(permutations, np.uint32))  # type: ignore[no-any-return]
+
+
+def text_signature(
+    text: str, n: int, unit: str, permutations: ArrayLike
+) -> NDArray[np.uint32] | None:
+    """Returns the signature of the shingles of `text`, None if it has no words.
+
+    It is that of `dedup.shingles.shingle_hashes`, without sorting them, which takes as long as all
+    the rest. Arguments and errors are theirs and those of `signature`.
+    """
+    hashes = shingle_sequence(text, n, unit)
+    return signature(hashes, permutations) if hashes.size else None
 
 
 def reference_signature(hashes: list[int], permutations: list[list[int]]) -> list[int]:
@@ -105,6 +117,39 @@ def collision_probability(jaccard: ArrayLike, bands: int, rows: int) -> NDArray[
     """
     similarity = np.asarray(jaccard, dtype=np.float64)
     return np.asarray(1.0 - (1.0 - similarity**rows) ** bands)
+
+
+def bands_for(target: float, recall: float = 0.999, places: int = 100) -> tuple[int, int]:
+    """Returns the bands and rows of signatures of `places` places that find a similarity.
+
+    Of all choices that let a pair of Jaccard similarity `target` share a band with a probability of
+    at least `recall`, by `collision_probability`, it is the one with the most rows, which has the
+    fewest dissimilar candidates; it has as many bands as fit. Pairs more similar are found more
+    often.
+
+    Args:
+        target: the least similarity to find, above 0 and at most 1.
+        recall: the probability to find it, above 0 and below 1.
+        places: of a signature, at least 1. Up to ``rows - 1`` of them can be left over.
+
+    Raises:
+        ValueError: an argument is outside its range, or no choice reaches `recall`.
+    """
+    if not (0 < target <= 1 and 0 < recall < 1 and places >= 1):
+        raise ValueError(
+            "a target is above 0 and at most 1, a recall between 0 and 1 and places are at least "
+            f"1, not {target}, {recall} and {places}"
+        )
+    for rows in range(places, 0, -1):
+        bands = places // rows
+        if collision_probability(target, bands, rows) >= recall:
+            return bands, rows
+    best = float(collision_probability(target, places, 1))
+    raise ValueError(
+        f"no bands of {places} places find pairs at Jaccard {target} with a probability of "
+        f"{recall}: {places} bands of 1 row reach {best:.4f}; use more places, or a higher target "
+        "or lower recall"
+    )
 
 
 @njit(cache=True, nogil=True)

@@ -1,10 +1,13 @@
-"""Word n-grams (shingles) of a text as 64-bit hashes.
+"""Shingles of a text, n-grams of its words or characters, as 64-bit hashes.
 
 **Words.** `normalise` defines them. Upper case becomes lower case, one character for one character.
 Letters, digits and combining marks make words, everything else separates them. Chinese characters,
 kana and the letters of Thai, Lao, Khmer and Myanmar are words of their own, because these scripts
 put no spaces between words: a whole sentence would be one word, and one changed character would
 change every shingle. A combining mark stays with the character before it.
+
+**Characters** are those of the normalised text: its words with one space between them. So in this
+unit, too, case, punctuation and spacing change nothing. Between two Chinese characters is a space.
 
 Which characters are letters is Python's Unicode database's answer (`unicodedata.unidata_version`),
 so a new Python can hash newly assigned characters differently.
@@ -13,10 +16,11 @@ so a new Python can hash newly assigned characters differently.
 
 * A word's hash is FNV-1a over its code points c, ``h = (h ^ c) * 0x100000001b3`` from
   ``h = 0xcbf29ce484222325``, then the 64-bit finaliser of MurmurHash3 (`mix`).
-* A shingle's hash of its word hashes w1 ... wn is ``mix(w1 * M**(n-1) + ... + wn)`` for
-  ``M = 0x9e3779b97f4a7c15``. A sum of this form rolls: one multiplication drops the first word and
-  takes in the next, so that the cost does not depend on n. M is odd, so two shingles that
-  differ in one word never collide unless the two words do.
+* A character's hash is that of a word of this one character.
+* A shingle's hash of the hashes w1 ... wn of its words or characters is
+  ``mix(w1 * M**(n-1) + ... + wn)`` for ``M = 0x9e3779b97f4a7c15``. A sum of this form rolls: one
+  multiplication drops the first word and takes in the next, so that the cost does not depend on n.
+  M is odd, so two shingles that differ in one word never collide unless the two words do.
 
 FNV: Fowler, Noll and Vo, http://www.isthe.com/chongo/tech/comp/fnv/. MurmurHash3: Appleby,
 https://github.com/aappleby/smhasher/wiki/MurmurHash3. M is 2**64 divided by the golden ratio
@@ -24,7 +28,6 @@ https://github.com/aappleby/smhasher/wiki/MurmurHash3. M is 2**64 divided by the
 make it so, which only costs them their own text.
 """
 
-import hashlib
 import unicodedata
 from functools import cache
 from re import finditer
@@ -38,7 +41,7 @@ from dedup.arrays import frozen
 FNV_BASIS = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
 MULTIPLIER = 0x9E3779B97F4A7C15
-DIGEST_BYTES = 16
+UNITS = ("words", "characters")
 
 # Scripts that put no spaces between words: first and last code point of their blocks.
 UNSPACED_BLOCKS = (
@@ -61,6 +64,8 @@ UNSPACED_BLOCKS = (
 # Kinds of character. The kernel's table holds the kind above the 21 bits of a code point.
 SEPARATOR, LETTER, MARK, UNSPACED = range(4)
 _KIND_SHIFT = 21
+_CODE = np.uint32((1 << _KIND_SHIFT) - 1)
+_SPACE = np.uint32(0x20)
 _CODE_POINTS = 0x110000
 # Letters and digits have code points below this (a test looks at all of them); looking further
 # would make the table three times as slow. Marks exist above it, but only in one block.
@@ -109,48 +114,54 @@ def normalise(text: str) -> str:
     return " ".join(words(text))
 
 
-def exact_digest(text: str) -> bytes:
-    """Returns 16 bytes of BLAKE2b of `text` with each run of whitespace as one space.
-
-    Whitespace is `str.split`'s; that at both ends does not count. Case and punctuation do.
-    """
-    encoded = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
-    return hashlib.blake2b(_collapse_spaces(encoded), digest_size=DIGEST_BYTES).digest()
+def normalised_codes(text: str) -> NDArray[np.uint32]:
+    """Returns the code points of ``normalise(text)``, by a kernel."""
+    return _normalise(_codes(text), _character_table())  # type: ignore[no-any-return]
 
 
-def reference_exact_digest(text: str) -> bytes:
-    """Returns what `exact_digest` returns, in one line of Python: its definition."""
-    collapsed = " ".join(text.split()).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(collapsed, digest_size=DIGEST_BYTES).digest()
+def shingle_hashes(text: str, n: int, unit: str = "words") -> NDArray[np.uint64]:
+    """Returns the sorted, distinct hashes of the shingles of `n` words or characters of `text`.
 
+    A text of fewer than `n` has one shingle, all its words or characters; one without words has
+    none.
 
-def shingle_hashes(text: str, n: int) -> NDArray[np.uint64]:
-    """Returns the sorted, distinct hashes of the shingles of `n` words of `text`.
-
-    A text of fewer than `n` words has one shingle, all its words; one without words has none.
+    Args:
+        text: any text.
+        n: words or characters in a shingle.
+        unit: one of `UNITS`.
 
     Raises:
-        ValueError: `n` is less than 1.
+        ValueError: `n` is less than 1, or there is no such unit.
     """
-    if n < 1:
-        raise ValueError(f"a shingle has at least 1 word, not {n}")
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    hashes = _shingle(codes, _character_table(), n)
+    hashes = shingle_sequence(text, n, unit)
     hashes.sort()
     return _distinct(hashes)  # type: ignore[no-any-return]
 
 
-def reference_shingle_hashes(text: str, n: int) -> list[int]:
+def shingle_sequence(text: str, n: int, unit: str = "words") -> NDArray[np.uint64]:
+    """Returns the hashes of the shingles of `text` in their order, repeated ones too.
+
+    Arguments and errors are those of `shingle_hashes`, which takes twice the time.
+    """
+    if n < 1:
+        raise ValueError(f"a shingle has at least 1 of its units, not {n}")
+    if unit not in UNITS:
+        raise ValueError(f"shingles are of {' or '.join(UNITS)}, not {unit!r}")
+    return _shingle(_codes(text), _character_table(), n, unit == "characters")  # type: ignore[no-any-return]
+
+
+def reference_shingle_hashes(text: str, n: int, unit: str = "words") -> list[int]:
     """Returns what `shingle_hashes` returns, from Python integers: the definition of the hashes."""
-    hashed = [_reference_word_hash(word) for word in words(text)]
+    units = words(text) if unit == "words" else list(normalise(text))
+    hashed = [_reference_word_hash(each) for each in units]
     if not hashed:
         return []
     size = min(n, len(hashed))
     shingles = set()
     for first in range(len(hashed) - size + 1):
         total = 0
-        for word in hashed[first : first + size]:
-            total = (total * MULTIPLIER + word) % 2**64
+        for value in hashed[first : first + size]:
+            total = (total * MULTIPLIER + value) % 2**64
         shingles.add(reference_mix(total))
     return sorted(shingles)
 
@@ -169,6 +180,10 @@ def _reference_word_hash(word: str) -> int:
     for character in word:
         value = (value ^ ord(character)) * FNV_PRIME % 2**64
     return reference_mix(value)
+
+
+def _codes(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 @cache
@@ -219,9 +234,30 @@ def mix(value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _shingle(codes, table, n):  # type: ignore[no-untyped-def]
+def _shingle(codes, table, n, of_characters):  # type: ignore[no-untyped-def]
     """Hashes the shingles of the code points uint32[m] in text order, with repetitions."""
-    word_hashes = np.empty(codes.size, dtype=np.uint64)  # pages that stay unused cost nothing
+    hashes = _hash_characters(codes, table) if of_characters else _hash_words(codes, table)
+    count = hashes.size
+    if count == 0:
+        return hashes.copy()  # the slice would keep all its memory
+    size = min(n, count)
+    total = np.uint64(0)
+    leaving = np.uint64(1)  # MULTIPLIER ** size: the weight of the unit that a step drops
+    for index in range(size):
+        total = total * _MULTIPLIER + hashes[index]
+        leaving *= _MULTIPLIER
+    shingles = np.empty(count - size + 1, dtype=np.uint64)
+    shingles[0] = mix(total)
+    for index in range(size, count):
+        total = total * _MULTIPLIER + (hashes[index] - leaving * hashes[index - size])
+        shingles[index - size + 1] = mix(total)
+    return shingles
+
+
+@njit(cache=True, nogil=True)
+def _hash_words(codes, table):  # type: ignore[no-untyped-def]
+    """Hashes the words of code points as `words` finds them, uint64[words]."""
+    hashes = np.empty(codes.size, dtype=np.uint64)  # pages that stay unused cost nothing
     count = 0
     value = _BASIS
     previous = SEPARATOR
@@ -230,37 +266,56 @@ def _shingle(codes, table, n):  # type: ignore[no-untyped-def]
         kind = entry >> np.uint32(_KIND_SHIFT)
         if kind == SEPARATOR:
             if previous != SEPARATOR:
-                word_hashes[count] = mix(value)
+                hashes[count] = mix(value)
                 count += 1
                 value = _BASIS
                 previous = SEPARATOR
             continue
         starts = kind == UNSPACED or (kind == LETTER and previous == UNSPACED)
         if starts and previous != SEPARATOR:
-            word_hashes[count] = mix(value)
+            hashes[count] = mix(value)
             count += 1
             value = _BASIS
         if starts or previous == SEPARATOR:
             previous = UNSPACED if kind == UNSPACED else LETTER
-        value = (value ^ np.uint64(entry & np.uint32(0x1FFFFF))) * _PRIME
+        value = (value ^ np.uint64(entry & _CODE)) * _PRIME
     if previous != SEPARATOR:
-        word_hashes[count] = mix(value)
+        hashes[count] = mix(value)
         count += 1
+    return hashes[:count]
 
-    if count == 0:
-        return word_hashes[:0].copy()
-    size = min(n, count)
-    total = np.uint64(0)
-    leaving = np.uint64(1)  # MULTIPLIER ** size: the weight of the word that a step drops
-    for index in range(size):
-        total = total * _MULTIPLIER + word_hashes[index]
-        leaving *= _MULTIPLIER
-    shingles = np.empty(count - size + 1, dtype=np.uint64)
-    shingles[0] = mix(total)
-    for index in range(size, count):
-        total = total * _MULTIPLIER + word_hashes[index] - leaving * word_hashes[index - size]
-        shingles[index - size + 1] = mix(total)
-    return shingles
+
+@njit(cache=True, nogil=True)
+def _hash_characters(codes, table):  # type: ignore[no-untyped-def]
+    """Hashes the characters of the normalised text, uint64[characters]."""
+    characters = _normalise(codes, table)
+    hashes = np.empty(characters.size, dtype=np.uint64)
+    for index in range(characters.size):
+        hashes[index] = mix((_BASIS ^ np.uint64(characters[index])) * _PRIME)
+    return hashes
+
+
+@njit(cache=True, nogil=True)
+def _normalise(codes, table):  # type: ignore[no-untyped-def]
+    """Returns the code points of the normalised text, uint32[characters]."""
+    normal = np.empty(2 * codes.size, dtype=np.uint32)  # at most one space before each
+    size = 0
+    previous = SEPARATOR
+    for code in codes:
+        entry = table[code]
+        kind = entry >> np.uint32(_KIND_SHIFT)
+        if kind == SEPARATOR:
+            previous = SEPARATOR
+            continue
+        starts = kind == UNSPACED or (kind == LETTER and previous == UNSPACED)
+        if starts or previous == SEPARATOR:
+            if size > 0:
+                normal[size] = _SPACE
+                size += 1
+            previous = UNSPACED if kind == UNSPACED else LETTER
+        normal[size] = entry & _CODE
+        size += 1
+    return normal[:size]
 
 
 @njit(cache=True, nogil=True)
@@ -277,52 +332,3 @@ def _distinct(values):  # type: ignore[no-untyped-def]
             distinct[found] = values[index]
             found += 1
     return distinct
-
-
-@njit(cache=True, nogil=True)
-def _collapse_spaces(encoded):  # type: ignore[no-untyped-def]
-    """Returns the UTF-8 of ``" ".join(text.split())`` for the UTF-8 of a text, uint8[m]."""
-    collapsed = np.empty(encoded.size, dtype=np.uint8)
-    size = 0
-    index = 0
-    pending = False  # whitespace was read that becomes one space if more text follows
-    while index < encoded.size:
-        width = _space_width(encoded, index)
-        if width:
-            pending = size > 0
-            index += width
-            continue
-        if pending:
-            collapsed[size] = 0x20
-            size += 1
-            pending = False
-        collapsed[size] = encoded[index]
-        size += 1
-        index += 1
-    return collapsed[:size]
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _space_width(encoded, index):  # type: ignore[no-untyped-def]
-    """Returns how many bytes the whitespace character at `index` has, 0 if it is none.
-
-    The encoding is valid, so the bytes that follow a lead byte are there.
-    """
-    byte = encoded[index]
-    if byte < 0x80:
-        return 1 if byte == 0x20 or 0x09 <= byte <= 0x0D or 0x1C <= byte <= 0x1F else 0
-    if byte < 0xC2 or byte > 0xE3:
-        return 0
-    second = encoded[index + 1]
-    if byte == 0xC2:  # U+0085, U+00A0
-        return 2 if second == 0x85 or second == 0xA0 else 0
-    if byte < 0xE1:
-        return 0
-    third = encoded[index + 2]
-    if byte == 0xE1:  # U+1680
-        return 3 if second == 0x9A and third == 0x80 else 0
-    if byte == 0xE3:  # U+3000
-        return 3 if second == 0x80 and third == 0x80 else 0
-    if second == 0x80:  # U+2000 to U+200A, U+2028, U+2029, U+202F
-        return 3 if third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF else 0
-    return 3 if second == 0x81 and third == 0x9F else 0  # U+205F

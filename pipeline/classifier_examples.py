@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.shingles import exact_digest
+from dedup.digests import exact_digest
 from filters.classifier import one_line
 from filters.redaction import redact
 from pipeline import storage

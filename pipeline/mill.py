@@ -18,8 +18,9 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dedup.digests import exact_digest
 from dedup.minhash import permutations, signature
-from dedup.shingles import exact_digest, shingle_hashes
+from dedup.shingles import shingle_hashes
 from filters.document import Document
 from filters.errors import FilterUnavailable
 from filters.loaders import loader

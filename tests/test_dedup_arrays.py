@@ -10,6 +10,7 @@ def test_an_array_of_the_right_form_is_not_copied_and_stays_writeable_for_its_ow
     assert np.shares_memory(view, values)
     assert not view.flags.writeable
     assert values.flags.writeable
+    assert frozen(view, np.uint64) is view
 
 
 def test_other_forms_are_converted():

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.candidates import candidate_pairs, group_exact, unique_pairs
+from dedup.digests import exact_digest
 from dedup.jaccard import jaccard_pairs, reference_jaccard
 from dedup.minhash import band_hashes, collision_probability, permutations, signature
-from dedup.shingles import exact_digest, shingle_hashes
+from dedup.shingles import shingle_hashes
 from dedup.survivors import check_guarantees, greedy_survivors
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -1,27 +1,36 @@
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from datasketch import MinHash
+from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_texts import needs_data, real_texts
 
 from dedup.minhash import (
     EMPTY,
     band_hashes,
+    bands_for,
     collision_probability,
     permutations,
     reference_band_hashes,
     reference_signature,
     signature,
+    text_signature,
 )
-from dedup.shingles import shingle_hashes
+from dedup.shingles import UNITS, shingle_hashes
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=50)
 
 
 def datasketch_signature(hashes, count, seed):
-    sketch = MinHash(num_perm=count, seed=seed, hashfunc=lambda value: int(value) & 0xFFFFFFFF)
+    sketch = MinHash(
+        num_perm=count,
+        seed=seed,
+        hashfunc=lambda value: int(value) & 0xFFFFFFFF,
+        scheme="affine32",
+    )
     if len(hashes):
         sketch.update_batch(hashes)
     return sketch.hashvalues
@@ -46,12 +55,55 @@ def test_signature_equals_datasketch_on_large_sets():
         assert np.array_equal(signature(hashes, parameters), expected)
 
 
-def test_signature_of_text_equals_datasketch():
+@pytest.mark.parametrize("count", [1, 20 * 5, 14 * 8, 26 * 11, 256 * 64])
+@pytest.mark.parametrize("seed", [0, 1, 42, 2**32 - 1])
+def test_signatures_of_text_equal_datasketch(count, seed):
+    parameters = permutations(count, seed)
     text = Path(np.__file__).read_text(encoding="utf-8")  # a real text that is always there
-    hashes = shingle_hashes(text, 5)
-    assert hashes.size > 500
-    expected = datasketch_signature(hashes, 100, 42)
-    assert np.array_equal(signature(hashes, permutations(100, 42)), expected)
+    texts = ("", "?!", "one", "one shingle of five words", "中文字", text[: 10**8 // count])
+    for text, unit in product(texts, UNITS):
+        hashes = shingle_hashes(text, 5, unit)
+        expected = datasketch_signature(hashes, count, seed)
+        assert expected.dtype == np.uint32
+        assert np.array_equal(signature(hashes, parameters), expected)
+        found = text_signature(text, 5, unit, parameters)
+        assert (found is None) == (hashes.size == 0)
+        assert found is None or np.array_equal(found, expected)
+
+
+@needs_data
+def test_signatures_of_real_texts_equal_datasketch():
+    parameters = permutations(100, 1)
+    for text, unit in product(real_texts()[::40], UNITS):
+        expected = datasketch_signature(shingle_hashes(text, 5, unit), 100, 1)
+        found = text_signature(text, 5, unit, parameters)
+        assert np.array_equal(signature([], parameters) if found is None else found, expected)
+
+
+def test_signatures_serve_in_datasketch():
+    texts = ["the quick brown fox jumps over the lazy dog " * 3, "quite another text " * 9]
+    index = MinHashLSH(num_perm=100, params=(20, 5))
+    sketches = []
+    for number, text in enumerate(texts):
+        places = text_signature(text, 5, "words", permutations(100, 1))
+        sketches.append(MinHash(hashvalues=places, seed=1, scheme="affine32"))
+        index.insert(number, sketches[-1])
+    assert [index.query(sketch) for sketch in sketches] == [[0], [1]]
+    assert sketches[0].jaccard(sketches[0]) == 1.0
+    assert sketches[0].jaccard(sketches[1]) == 0.0
+
+
+@settings(deadline=None)  # compiling a kernel takes seconds
+@given(st.text(st.sampled_from("ab c.中\ud800"), max_size=40), st.integers(1, 6))
+def test_a_text_has_the_signature_of_its_shingles(text, n):
+    parameters = permutations(10, 3)
+    for unit in UNITS:
+        hashes = shingle_hashes(text, n, unit)
+        found = text_signature(text, n, unit, parameters)
+        if hashes.size == 0:
+            assert found is None
+        else:
+            assert np.array_equal(found, signature(hashes, parameters))
 
 
 def test_signature_of_nothing():
@@ -141,3 +193,44 @@ def test_collision_probability():
     assert collision_probability(0.8, 14, 8) == pytest.approx(0.924, abs=1e-3)
     curve = collision_probability(np.linspace(0, 1, 101), 20, 5)
     assert np.all(np.diff(curve) >= 0)
+
+
+@pytest.mark.parametrize(
+    ("target", "places", "expected"),
+    [
+        (0.8, 100, (20, 5)),
+        (0.5, 100, (50, 2)),
+        (0.9, 100, (14, 7)),
+        (1.0, 100, (1, 100)),
+        (0.8, 256, (36, 7)),
+        (1.0, 1, (1, 1)),
+    ],
+)
+def test_bands_for(target, places, expected):
+    assert bands_for(target, places=places) == expected
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 0.9999), st.integers(1, 300))
+def test_bands_for_has_the_most_rows_that_reach_the_recall(target, recall, places):
+    choices = [(places // rows, rows) for rows in range(1, places + 1)]
+    good = [each for each in choices if collision_probability(target, *each) >= recall]
+    if good:
+        assert bands_for(target, recall, places) == good[-1]
+        assert np.all(collision_probability(np.linspace(target, 1, 20), *good[-1]) >= recall - 1e-9)
+    else:
+        with pytest.raises(ValueError, match="more places"):
+            bands_for(target, recall, places)
+
+
+def test_bands_that_cannot_be_say_what_is_possible():
+    with pytest.raises(ValueError, match=r"100 places.*Jaccard 0\.05.*1 row reach 0\.9941"):
+        bands_for(0.05)
+
+
+@pytest.mark.parametrize(
+    ("target", "recall", "places"),
+    [(0, 0.9, 100), (1.1, 0.9, 100), (0.8, 0, 100), (0.8, 1, 100), (0.8, 0.9, 0), (np.nan, 0.9, 9)],
+)
+def test_bands_for_refuses_what_has_no_answer(target, recall, places):
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        bands_for(target, recall, places)

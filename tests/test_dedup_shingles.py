@@ -1,22 +1,22 @@
-import hashlib
 import subprocess
 import sys
-import time
 import unicodedata
 
 import numpy as np
 import pytest
+from conftest import linear_time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from real_texts import needs_data, real_texts
 
 from dedup import shingles
 from dedup.shingles import (
-    exact_digest,
     normalise,
-    reference_exact_digest,
+    normalised_codes,
     reference_mix,
     reference_shingle_hashes,
     shingle_hashes,
+    shingle_sequence,
     words,
 )
 
@@ -59,15 +59,46 @@ def test_normalise_twice_changes_nothing(text):
 
 
 @settings(deadline=None)  # compiling a kernel takes seconds
-@given(st.one_of(ANY_TEXT, TRICKY_TEXT), st.integers(1, 7))
-@example("one two three", 5)
-@example("a a a a a a a a", 2)
-@example("", 5)
-@example("中文字中文字", 3)
-def test_kernel_equals_the_definition(text, n):
-    found = shingle_hashes(text, n)
+@given(st.one_of(ANY_TEXT, TRICKY_TEXT))
+@example("中文ก็ดี12")
+def test_the_normalising_kernel_equals_the_definition(text):
+    assert normalised_codes(text).tolist() == [ord(character) for character in normalise(text)]
+
+
+@needs_data
+def test_the_normalising_kernel_equals_the_definition_on_real_texts():
+    for text in real_texts()[::10]:
+        assert str(normalised_codes(text).data, "utf-32-le") == normalise(text)
+
+
+@settings(deadline=None)  # compiling a kernel takes seconds
+@given(st.one_of(ANY_TEXT, TRICKY_TEXT), st.integers(1, 7), st.sampled_from(shingles.UNITS))
+@example("one two three", 5, "words")
+@example("a a a a a a a a", 2, "words")
+@example("", 5, "words")
+@example("", 5, "characters")
+@example("中文字中文字", 3, "words")
+@example("中文字中文字", 3, "characters")
+@example("ab", 5, "characters")
+def test_kernel_equals_the_definition(text, n, unit):
+    found = shingle_hashes(text, n, unit)
     assert found.dtype == np.uint64
-    assert found.tolist() == reference_shingle_hashes(text, n)
+    assert found.tolist() == reference_shingle_hashes(text, n, unit)
+
+
+@settings(deadline=None)  # compiling a kernel takes seconds
+@given(TRICKY_TEXT, st.integers(1, 4), st.sampled_from(shingles.UNITS))
+def test_the_sequence_has_a_hash_for_each_shingle(text, n, unit):
+    units = words(text) if unit == "words" else normalise(text)
+    found = shingle_sequence(text, n, unit)
+    assert found.size == (max(len(units) - n, 0) + 1 if units else 0)
+    assert np.unique(found).tolist() == reference_shingle_hashes(text, n, unit)
+
+
+def test_the_sequence_is_in_the_order_of_the_text():
+    found = shingle_sequence("to be or not to be", 2).tolist()
+    pairs = ("to be", "be or", "or not", "not to", "to be")
+    assert found == [reference_shingle_hashes(pair, 2)[0] for pair in pairs]
 
 
 def test_hashes_do_not_change():
@@ -75,6 +106,21 @@ def test_hashes_do_not_change():
     assert reference_mix(1) == 0xB456BCFC34C2CB2C
     found = shingle_hashes("The quick brown fox jumps over", 5).tolist()
     assert found == [7058866846973086292, 16557124905821604976]
+    assert shingle_hashes("A, b!c", 4, "characters").tolist() == [
+        2208266376682673162,
+        9449067416747423344,
+    ]
+
+
+def test_characters_are_those_of_the_normalised_text():
+    found = shingle_hashes("The  quick,brown", 5, "characters")
+    assert found.tolist() == shingle_hashes("«the quick»\nBROWN…", 5, "characters").tolist()
+    assert found.size == len("the quick brown") - 4
+    assert found.tolist() != shingle_hashes("thequickbrown", 5, "characters").tolist()
+
+
+def test_one_letter_words_hash_like_their_letters():
+    assert shingle_hashes("a", 1, "characters").tolist() == shingle_hashes("a", 1).tolist()
 
 
 def test_table_follows_python_for_every_character():
@@ -109,15 +155,29 @@ def test_short_texts_have_one_shingle():
     assert shingle_hashes("to be", 5).tolist() == shingle_hashes("To, be!", 2).tolist()
     assert shingle_hashes("to be", 5).tolist() != shingle_hashes("be to", 5).tolist()
     assert shingle_hashes("?!", 5).size == 0
+    assert shingle_hashes("to be", 9, "characters").size == 1
+    assert shingle_hashes("to be", 9, "characters").tolist() == (
+        shingle_hashes("To, be!", 5, "characters").tolist()
+    )
+    assert shingle_hashes("?!", 5, "characters").size == 0
 
 
 def test_n_below_one_is_refused():
-    with pytest.raises(ValueError, match="at least 1 word"):
+    with pytest.raises(ValueError, match="at least 1 of its units, not 0"):
         shingle_hashes("a", 0)
 
 
-def test_a_very_large_n_costs_nothing():
-    assert shingle_hashes("a b c", 2**62).tolist() == shingle_hashes("a b c", 3).tolist()
+def test_an_unknown_unit_is_refused():
+    with pytest.raises(ValueError, match="words or characters, not 'bytes'"):
+        shingle_hashes("a", 5, "bytes")
+
+
+@pytest.mark.parametrize("unit", shingles.UNITS)
+def test_a_very_large_n_costs_nothing(unit):
+    found = shingle_hashes("a b c", 2**62, unit)
+    assert (
+        found.tolist() == shingle_hashes("a b c", 5 if unit == "characters" else 3, unit).tolist()
+    )
 
 
 @settings(deadline=None)  # compiling a kernel takes seconds
@@ -157,37 +217,13 @@ def test_no_collisions_among_short_words():
     assert count - lower <= 6  # expected: count**2 / 2**33 = 0.35
 
 
+@pytest.mark.parametrize("unit", shingles.UNITS)
 @pytest.mark.parametrize(
     "piece", ["a", "a ", " ", "中", "\u0301", "a中", "\ud800", "aé ", "b c d e f "]
 )
-def test_time_is_linear_on_hostile_text(piece):
-    def seconds(size):
-        text = piece * (size // len(piece))
-        start = time.process_time()
-        shingle_hashes(text, 5)
-        return time.process_time() - start
-
-    seconds(1000)
-    assert seconds(2_000_000) < 1.0
-
-
-@settings(deadline=None)  # compiling a kernel takes seconds
-@given(st.one_of(ANY_TEXT, TRICKY_TEXT))
-def test_exact_digest_equals_its_definition(text):
-    assert exact_digest(text) == reference_exact_digest(text)
-
-
-def test_exact_digest_of_every_character():
-    for start in range(0, 0x110000, 0x400):
-        text = "".join(chr(code) + "x" for code in range(start, start + 0x400))
-        assert exact_digest(text) == reference_exact_digest(text), hex(start)
-
-
-def test_exact_digest():
-    assert exact_digest(" a\u2003 b\r\n") == exact_digest("a b")
-    assert exact_digest("a b") == hashlib.blake2b(b"a b", digest_size=16).digest()
-    assert exact_digest("") == exact_digest(" \n") == hashlib.blake2b(b"", digest_size=16).digest()
-    assert len({exact_digest(text) for text in ("a b", "ab", "A b", "a b.", "\ud800", "")}) == 6
+def test_time_is_linear_on_hostile_text(piece, unit):
+    with linear_time():
+        shingle_hashes(piece * (2_000_000 // len(piece)), 5, unit)
 
 
 def test_words_and_normalise_agree():
