@@ -17,13 +17,18 @@ def frozen(values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
         ValueError: an integer does not fit `dtype` (a negative one for an unsigned type, say), or
             a number is not whole where `dtype` is an integer.
     """
-    if (
-        isinstance(values, np.ndarray)
-        and values.dtype == dtype
-        and values.flags.c_contiguous
-        and not values.flags.writeable
-    ):
-        return values
+    if isinstance(values, np.ndarray) and values.dtype == dtype and values.flags.c_contiguous:
+        kept = values
+        if not kept.flags.writeable:
+            return kept
+    else:
+        kept = _converted(values, dtype)
+    view = kept.view()
+    view.flags.writeable = False
+    return view
+
+
+def _converted(values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
     # As objects, because numpy would make doubles of Python integers on both sides of 2**63.
     given = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=object)
     try:
@@ -32,6 +37,4 @@ def frozen(values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
         raise ValueError(f"values do not fit {np.dtype(dtype)}: {error}") from error
     if kept.dtype.kind in "iu" and kept.dtype != given.dtype and not np.array_equal(kept, given):
         raise ValueError(f"values of type {given.dtype} do not fit {np.dtype(dtype)}")
-    view = kept.view()
-    view.flags.writeable = False
-    return view
+    return kept

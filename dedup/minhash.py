@@ -48,8 +48,8 @@ def text_signature(
 ) -> NDArray[np.uint32] | None:
     """Returns the signature of the shingles of `text`, None if it has no words.
 
-    It is that of `dedup.shingles.shingle_hashes`, without sorting them, which takes as long as all
-    the rest. Arguments and errors are theirs and those of `signature`.
+    It is that of `dedup.shingles.shingle_hashes`, without making a sorted set of them. Arguments
+    and errors are those of that function and of `signature`.
     """
     hashes = shingle_sequence(text, n, unit)
     return signature(hashes, permutations) if hashes.size else None

@@ -37,6 +37,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dedup.arrays import frozen
+from dedup.distinct import sorted_distinct
 
 FNV_BASIS = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
@@ -66,6 +67,7 @@ SEPARATOR, LETTER, MARK, UNSPACED = range(4)
 _KIND_SHIFT = 21
 _CODE = np.uint32((1 << _KIND_SHIFT) - 1)
 _SPACE = np.uint32(0x20)
+_CODE_POINT = np.dtype("<u4")
 _CODE_POINTS = 0x110000
 # Letters and digits have code points below this (a test looks at all of them); looking further
 # would make the table three times as slow. Marks exist above it, but only in one block.
@@ -133,15 +135,13 @@ def shingle_hashes(text: str, n: int, unit: str = "words") -> NDArray[np.uint64]
     Raises:
         ValueError: `n` is less than 1, or there is no such unit.
     """
-    hashes = shingle_sequence(text, n, unit)
-    hashes.sort()
-    return _distinct(hashes)  # type: ignore[no-any-return]
+    return sorted_distinct(shingle_sequence(text, n, unit))
 
 
 def shingle_sequence(text: str, n: int, unit: str = "words") -> NDArray[np.uint64]:
     """Returns the hashes of the shingles of `text` in their order, repeated ones too.
 
-    Arguments and errors are those of `shingle_hashes`, which takes twice the time.
+    Arguments and errors are those of `shingle_hashes`, which makes a sorted set of them.
     """
     if n < 1:
         raise ValueError(f"a shingle has at least 1 of its units, not {n}")
@@ -183,7 +183,7 @@ def _reference_word_hash(word: str) -> int:
 
 
 def _codes(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=_CODE_POINT)
 
 
 @cache
@@ -247,10 +247,12 @@ def _shingle(codes, table, n, of_characters):  # type: ignore[no-untyped-def]
         total = total * _MULTIPLIER + hashes[index]
         leaving *= _MULTIPLIER
     shingles = np.empty(count - size + 1, dtype=np.uint64)
-    shingles[0] = mix(total)
+    shingles[0] = total
     for index in range(size, count):
         total = total * _MULTIPLIER + (hashes[index] - leaving * hashes[index - size])
-        shingles[index - size + 1] = mix(total)
+        shingles[index - size + 1] = total
+    for index in range(shingles.size):  # on its own, for many at once
+        shingles[index] = mix(shingles[index])
     return shingles
 
 
@@ -316,19 +318,3 @@ def _normalise(codes, table):  # type: ignore[no-untyped-def]
         normal[size] = entry & _CODE
         size += 1
     return normal[:size]
-
-
-@njit(cache=True, nogil=True)
-def _distinct(values):  # type: ignore[no-untyped-def]
-    """Returns the distinct values of a sorted uint64[k]."""
-    found = 0
-    for index in range(values.size):
-        if index == 0 or values[index] != values[index - 1]:
-            found += 1
-    distinct = np.empty(found, dtype=np.uint64)
-    found = 0
-    for index in range(values.size):
-        if index == 0 or values[index] != values[index - 1]:
-            distinct[found] = values[index]
-            found += 1
-    return distinct
