@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from filters.registry import FILTERS
 from filters.rules import Signals
+from pipeline.duplicates.signatures import Marks
 from pipeline.recipe import Recipe
 
 
@@ -23,13 +22,13 @@ class Row:
     source: str
     text: str = ""
     url: str | None = None
+    snapshot: str | None = None
     n_bytes: int = 0
     language: str | None = None
     language_score: float | None = None
     signals: dict[str, Signals] = field(default_factory=dict)
     redactions: dict[str, int] = field(default_factory=dict)
-    digest: bytes = b""
-    signature: NDArray[np.uint32] | None = None
+    marks: Marks = field(default_factory=Marks)
     place: str = ""
     error: str | None = None
 
@@ -40,6 +39,7 @@ def documents_schema(recipe: Recipe) -> pa.Schema:
         ("id", pa.string()),
         ("url", pa.string()),
         ("source", pa.string()),
+        ("snapshot", pa.string()),
         ("text", pa.large_string()),
         ("n_bytes", pa.uint32()),
         ("language", pa.string()),
@@ -86,32 +86,3 @@ ERRORS_SCHEMA = pa.schema(
 def errors_table(rows: list[dict[str, Any]]) -> pa.Table:
     """Returns error rows as a table of errors/."""
     return pa.Table.from_pylist(rows, ERRORS_SCHEMA)
-
-
-def signatures_schema(recipe: Recipe) -> pa.Schema:
-    """Returns the schema of work/signatures/: what the match stage needs of each document."""
-    fields = [("rank", pa.uint64()), ("digest", pa.binary(16))]
-    if recipe.dedup and recipe.dedup.minhash:
-        count = recipe.dedup.minhash.bands * recipe.dedup.minhash.rows
-        fields.append(("signature", pa.list_(pa.uint32(), count)))
-    return pa.schema(fields)
-
-
-def signatures_batch(rows: list[Row], ranks: list[int], schema: pa.Schema) -> pa.RecordBatch:
-    """Returns rows as a record batch of work/signatures/; an error row has nulls."""
-    arrays = [
-        pa.array(ranks, pa.uint64()),
-        pa.array([row.digest or None for row in rows], pa.binary(16)),
-    ]
-    if "signature" in schema.names:
-        width = schema.field("signature").type.list_size
-        absent = np.zeros(width, np.uint32)
-        values = np.concatenate([absent if r.signature is None else r.signature for r in rows])
-        arrays.append(
-            pa.FixedSizeListArray.from_arrays(
-                pa.array(values),
-                width,
-                mask=pa.array([row.signature is None for row in rows]),
-            )
-        )
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -18,22 +18,13 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dedup.digests import exact_digest
-from dedup.minhash import permutations, signature
-from dedup.shingles import shingle_hashes
 from filters.document import Document
 from filters.errors import FilterUnavailable
 from filters.loaders import loader
 from filters.redaction import redact
 from pipeline import storage
-from pipeline.documents import (
-    Row,
-    documents_batch,
-    documents_schema,
-    errors_table,
-    signatures_batch,
-    signatures_schema,
-)
+from pipeline.documents import Row, documents_batch, documents_schema, errors_table
+from pipeline.duplicates.signatures import signatures_batch, signatures_schema, signer
 from pipeline.errors import UserError
 from pipeline.filter_chain import FilterChain
 from pipeline.output import Job
@@ -117,8 +108,7 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
     """Prepares all that is the same for every document, once in each process."""
     recipe = Recipe.model_validate_json(recipe_json)
     how = redacting(recipe.redaction)
-    minhash = recipe.dedup.minhash if recipe.dedup else None
-    hashing = permutations(minhash.bands * minhash.rows, minhash.seed) if minhash else None
+    sign = signer(recipe.dedup) if recipe.dedup else None
     try:
         chain = FilterChain(recipe, dict(files))
     except FilterUnavailable as error:
@@ -146,6 +136,7 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
         row = Row(
             id=identifier,
             source=redacted_source(record.source or stem(record.file)),
+            snapshot=redacted_source(record.snapshot) if record.snapshot else None,
             text=redaction.text,
             n_bytes=len(redaction.text.encode()),
             signals=measured.signals,
@@ -154,15 +145,14 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
             place=record.place,
         )
         found = Counter(redaction.counts)
+        in_url: Counter[str] = Counter()
         if url:
             row.url, in_url = _redacted_url(url, how)
             found.update(in_url)
         row.redactions = dict(sorted(found.items()))
-        if recipe.dedup:
-            row.digest = exact_digest(redaction.text)
-        if minhash and hashing is not None:
-            shingles = shingle_hashes(redaction.text, minhash.shingle)
-            row.signature = signature(shingles, hashing) if len(shingles) else None
+        if sign:
+            # A URL with personal data has another in its place, which other URLs may have, too.
+            row.marks = sign(redaction.text, url if url and not in_url else None)
         return row
 
     return measure
@@ -202,12 +192,6 @@ def _unreadable(record: Record | Unreadable, error: str, how: Redacting) -> Row:
     return Row(id=_digest(name, record.place), source=source, place=record.place, error=error)
 
 
-def rank(row: Row) -> int:
-    """Returns a document's priority among its duplicates: the longest first, ties by hash of id."""
-    tie = hashlib.blake2b(row.id.encode(), digest_size=4).digest()
-    return min(row.n_bytes, 2**32 - 1) << 32 | int.from_bytes(tie, "little")
-
-
 def _write(job: Job, part: int, rows: Iterator[Row]) -> dict[str, Any]:
     """Streams rows into the part's files, a batch at a time, and returns the part's summary."""
     files = {
@@ -215,7 +199,7 @@ def _write(job: Job, part: int, rows: Iterator[Row]) -> dict[str, Any]:
         "errors": job.output.part("errors", part, ".parquet"),
         "signatures": job.output.part("work/signatures", part, ".arrow"),
     }
-    documents, signatures = documents_schema(job.recipe), signatures_schema(job.recipe)
+    documents, signatures = documents_schema(job.recipe), signatures_schema(job.recipe.dedup)
     count, n_bytes, redactions, redacted = 0, 0, Counter[str](), Counter[str]()
     sources, errors = Counter[str](), []
     with ExitStack() as stack:
@@ -226,9 +210,7 @@ def _write(job: Job, part: int, rows: Iterator[Row]) -> dict[str, Any]:
         to_signatures = stack.enter_context(pa.ipc.new_file(sink["signatures"], signatures))
         for batch in _batches(rows):
             to_documents.write_batch(documents_batch(batch, documents))
-            to_signatures.write_batch(
-                signatures_batch(batch, [rank(row) for row in batch], signatures)
-            )
+            to_signatures.write_batch(signatures_batch([row.marks for row in batch], signatures))
             for row in batch:
                 count += 1
                 n_bytes += row.n_bytes

@@ -22,7 +22,7 @@ from pipeline.filter_chain import with_files
 from pipeline.recipe import Recipe, digest
 from pipeline.sources.records import Split
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 LIBRARIES = (
     "datasketch",
     "fasttext-community",
@@ -37,6 +37,9 @@ LIBRARIES = (
     "trafilatura",
 )
 OPTIONAL_LIBRARIES = ("kenlm", "presidio-analyzer", "sentencepiece", "spacy")
+
+# Settings of MinHash that decide what a signature is.
+_SIGNED = ("unit", "shingle", "bands", "rows", "seed")
 
 # Modules that write no part, by the beginnings of their paths; a change in one makes no part
 # obsolete.
@@ -143,6 +146,8 @@ class Job:
         files: Path or URL, and SHA-256, of every file that the filters read.
         given_tokenizer: SHA-256 of the tokenizer.json that the recipe names, or "".
         key_mark: What tells another key of redaction from the recipe's, or "".
+        reference: Hash of the manifest of the output that is matched against, or "".
+        reference_parts: How many parts that one has.
     """
 
     output: Output
@@ -153,6 +158,8 @@ class Job:
     given_tokenizer: str = ""
     files: tuple[tuple[str, str], ...] = ()
     key_mark: str = ""
+    reference: str = ""
+    reference_parts: int = 0
 
     @property
     def recipe(self) -> Recipe:
@@ -163,6 +170,14 @@ class Job:
     def splits(self) -> list[Split]:
         """The splits, by part number; read once in each process."""
         return _splits(self.output, self.plan)
+
+    def documents(self, part: int) -> str:
+        """Returns the place of a part of documents/; from n_parts on, the reference's."""
+        if part < self.n_parts:
+            return self.output.part("documents", part, ".parquet")
+        assert self.recipe.dedup is not None
+        reference = Output(str(self.recipe.dedup.against).rstrip("/"))
+        return reference.part("documents", part - self.n_parts, ".parquet")
 
     def summaries(self, stage: str) -> list[dict[str, Any]]:
         """Returns what the parts of a stage committed, by part number.
@@ -204,13 +219,13 @@ class Job:
             settings["redaction"] and {**settings["redaction"], "key": self.key_mark},
             list(parameters.items()),
             settings["stop_at_first"] and bounded,
-            minhash and {key: minhash[key] for key in ("shingle", "bands", "rows", "seed")},
-            settings["dedup"] and settings["dedup"]["exact"],
+            minhash and {key: minhash[key] for key in _SIGNED},
+            settings["dedup"] and [settings["dedup"]["exact"], settings["dedup"]["url"]],
         ]
         if stage == "mill":
             return digest([mill, self.splits[part].to_dict()])
         cutoffs = [mill, self.plan, bounded]
-        match = [cutoffs, settings["dedup"]]
+        match = [cutoffs, {**(settings["dedup"] or {}), "alarm": None}, self.reference]
         verdicts = [match, settings["seed"], settings["tokens"]["validation"]]
         tokenizer = [verdicts, settings["tokenizer"], self.given_tokenizer]
         chain = {
@@ -229,12 +244,11 @@ def discard_stale(job: Job) -> None:
     Their files are about to be replaced. If that is broken off, and the old settings come back, an
     old marker would vouch for a new file.
     """
-    for stage in ("mill", "cutoffs", "candidates", "match", "bin", "tokenizer", "tokenize"):
+    for stage in ("mill", "cutoffs", "match", "bin", "tokenizer", "tokenize"):
         for file in storage.list_files(job.output.path(f"work/{stage}")):
             part = int(file.url.rsplit("/part-", 1)[-1].removesuffix(".json"))
-            known = "match" if stage == "candidates" else stage
             stale = stage == "mill" and part >= job.n_parts
-            if stale or not job.output.committed(stage, part, job.fingerprint(known, part)):
+            if stale or not job.output.committed(stage, part, job.fingerprint(stage, part)):
                 storage.remove(file.url)
 
 

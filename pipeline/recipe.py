@@ -26,6 +26,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from filters.registry import FILTERS
 from filters.rules import Rule
+from pipeline.duplicates.settings import Best, Dedup
 from pipeline.errors import UsageError
 from pipeline.redaction import Redaction
 from pipeline.settings import Section, load_yaml, parse_overrides, plain, validate
@@ -45,6 +46,9 @@ class Source(Section):
     id_field: str = Field(default="id", description="dotted name of the id's field; may be absent")
     url_field: str = Field(default="url", description="dotted name of the URL's field")
     source_field: str = Field(default="source", description="field that names a document's source")
+    snapshot_field: str = Field(
+        default="snapshot", description="field that names the crawl or date a document is from"
+    )
     html: Literal["resiliparse", "trafilatura"] = Field(
         default="resiliparse", description="what turns HTML into text"
     )
@@ -58,23 +62,6 @@ class Source(Section):
     def options(self) -> SourceOptions:
         """Returns the settings as the readers take them."""
         return SourceOptions(**self.model_dump(exclude={"inputs"}))
-
-
-class MinHash(Section):
-    """Near-duplicates: candidates by banded MinHash, decided by exact Jaccard."""
-
-    shingle: int = Field(default=5, ge=1, le=64, description="words in a shingle")
-    bands: int = Field(default=20, ge=1, le=256, description="bands of the signature")
-    rows: int = Field(default=5, ge=1, le=64, description="rows in a band")
-    threshold: Fraction = Field(default=0.8, description="Jaccard similarity of a duplicate")
-    seed: int = Field(default=1, ge=0, lt=2**32, description="seed of the permutations")
-
-
-class Dedup(Section):
-    """Which documents are duplicates and which one of them stays."""
-
-    exact: bool = Field(default=True, description="drop texts equal up to white space")
-    minhash: MinHash | None = Field(default=MinHash(), description="null: no near-duplicates")
 
 
 class Tokenizer(Section):
@@ -308,6 +295,19 @@ class Recipe(Section):
                         f"filters.{name}.{rule.signal}.languages: needs the filter language, which "
                         "identifies them"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _best_signal_is_measured(self) -> "Recipe":
+        prefer = self.dedup.prefer if self.dedup else None
+        if isinstance(prefer, Best):
+            known = [
+                f"{name}.{r.signal}" for name in self.filters.names for r in FILTERS[name].RULES
+            ]
+            if prefer.best not in known:
+                near = difflib.get_close_matches(prefer.best, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else "no filter of the recipe measures it"
+                raise ValueError(f"dedup.prefer.best: no signal named {prefer.best}; {hint}")
         return self
 
     @property

@@ -18,8 +18,8 @@ from filters.redaction import redact
 from filters.rules import Rule
 from pipeline import storage
 from pipeline.accounts import Accounts, Tally
+from pipeline.duplicates.clusters import PACKS, REASONS
 from pipeline.errors import without_user_info
-from pipeline.match import BAND_PACKS
 from pipeline.output import Job
 from pipeline.redacting import options_of
 from pipeline.report_page import render
@@ -131,7 +131,7 @@ def _funnel(job: Job, accounts: Accounts) -> list[dict[str, Any]]:
                 dropped.add(tally)
         drop(name, dropped)
     if job.recipe.dedup:
-        for reason in ("dedup.exact", "dedup.minhash"):
+        for reason in REASONS:
             drop(reason, by_reason.get(("duplicate", reason), Tally()))
     rows[-1]["tokens"] = accounts.verdict("kept").tokens
     return rows
@@ -348,7 +348,7 @@ def _duplicates(job: Job) -> dict[str, Any] | None:
     # cluster's size stands in each of its rows, so one of the largest is never forgotten.
     largest: dict[tuple[int, str], dict[str, Any]] = {}
     members: Counter[int] = Counter()
-    for part in range(job.n_parts):
+    for part in range(PACKS):
         with storage.open_binary(job.output.part("clusters", part, ".parquet")) as source:
             table = pq.read_table(source)
         members.update(table["cluster_size"].to_pylist())
@@ -362,18 +362,12 @@ def _duplicates(job: Job) -> dict[str, Any] | None:
                     "member": row["id"],
                 },
             )
-            if row["jaccard"] < cluster["lowest_jaccard"]:
+            if (row["jaccard"] or 1.0) < cluster["lowest_jaccard"]:
                 cluster.update(lowest_jaccard=row["jaccard"], member=row["id"])
         largest = dict(sorted(largest.items())[:LARGEST_CLUSTERS])
     summary = {k: v for k, v in job.summaries("match")[0].items() if k != "fingerprint"}
     return {
         **summary,
-        "uncompared": sum(
-            (job.output.committed("candidates", pack, job.fingerprint("match")) or {}).get(
-                "uncompared", 0
-            )
-            for pack in range(BAND_PACKS)
-        ),
         "largest": list(largest.values()),
         # A cluster of n documents has n - 1 rows.
         "sizes": [[size, count // (size - 1)] for size, count in sorted(members.items())],

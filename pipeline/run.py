@@ -19,6 +19,7 @@ from filters.language import model_path
 from filters.redaction import Options, redact
 from pipeline import resources, storage
 from pipeline.accounts import Accounts, take_accounts
+from pipeline.duplicates.against import reference_of
 from pipeline.errors import UsageError, UserError, without_user_info
 from pipeline.output import (
     FORMAT_VERSION,
@@ -86,6 +87,7 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         without_user_info(split.to_dict())
         for split in plan(recipe.source.options(), recipe.source.inputs)
     ]
+    reference, reference_parts = reference_of(recipe)
     root = root if "://" in root else str(Path(root).resolve())
     job = Job(
         output=Output(root.rstrip("/")),
@@ -96,6 +98,8 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         given_tokenizer=hashlib.sha256(tokenizer).hexdigest() if tokenizer else "",
         files=tuple(resources.hashes(recipe.filters.files()).items()),
         key_mark=key_mark(recipe.redaction),
+        reference=reference,
+        reference_parts=reference_parts,
     )
     return job, splits, tokenizer
 
@@ -278,9 +282,10 @@ def _remove_strays(job: Job, shards: set[str]) -> None:
             name = file.url.rsplit("/", 1)[-1]
             if folder.startswith("tokens/"):
                 stray = f"{folder}/{name}" not in shards
-            elif folder in ("pairs", "clusters") and job.recipe.dedup is None:
-                stray = True
+            elif folder in ("pairs", "clusters"):
+                dedup = job.recipe.dedup
+                stray = dedup is None or (folder == "pairs" and dedup.minhash is None)
             else:
-                stray = folder != "pairs" and int(name[5:].split(".")[0]) >= job.n_parts
+                stray = int(name[5:].split(".")[0]) >= job.n_parts
             if stray:
                 storage.remove(file.url)

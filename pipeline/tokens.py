@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import storage
+from pipeline.arrow_files import read_arrow
 from pipeline.bpe import Encoder, definition_of, train
-from pipeline.match import read_arrow
 from pipeline.output import Job
 from pipeline.redacting import tags_of
 from pipeline.shards import ShardMetadata, TokenTable, token_dtype, write_parquet_shard, write_shard

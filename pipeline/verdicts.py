@@ -7,7 +7,7 @@ pass over the corpus.
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from filters.registry import FILTERS
 from filters.rules import Rule, thresholds_failed
 from pipeline import storage
+from pipeline.arrow_files import read_arrow
 from pipeline.output import Job
 from pipeline.recipe import Bounds, Recipe
 
@@ -35,7 +36,7 @@ SURVIVORS_SCHEMA = pa.schema(
         ("row", pa.uint32()),
         ("kept_id", pa.string()),
         ("jaccard", pa.float64()),
-        ("exact", pa.bool_()),
+        ("reason", pa.string()),
         ("cluster_size", pa.uint32()),
     ]
 )
@@ -49,6 +50,7 @@ LEDGER_SCHEMA = pa.schema(
         ("value", pa.float64()),
         ("threshold", pa.float64()),
         ("duplicate_of", pa.string()),
+        ("cluster_size", pa.uint32()),
         ("partition", pa.dictionary(pa.int8(), pa.string())),
         ("n_tokens", pa.uint32()),
         ("evidence", pa.string()),
@@ -160,12 +162,19 @@ def known_cutoffs(job: Job) -> Cutoffs:
 
 
 def judged_batches(
-    job: Job, part: int, cutoffs: Cutoffs | None = None
+    job: Job, part: int, cutoffs: Cutoffs | None = None, more: Iterable[str] = ()
 ) -> Iterator[tuple[pa.RecordBatch, Judgement]]:
-    """Yields a part of documents/ without its text, batch by batch, and what the rules say."""
+    """Yields a part of documents/ without its text, batch by batch, and what the rules say.
+
+    Args:
+        job: The run.
+        part: The part.
+        cutoffs: As for `judge`; those of the run if not given.
+        more: Further columns of documents/ to read.
+    """
     cutoffs = known_cutoffs(job) if cutoffs is None else cutoffs
     wanted = ["id", "source", "n_bytes", "language"]
-    wanted += ["signals"] if job.recipe.filters.names else []
+    wanted += [*more, *(["signals"] if job.recipe.filters.names else [])]
     with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
         for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS, columns=wanted):
             yield batch, judge(batch, job.recipe, cutoffs)
@@ -177,17 +186,8 @@ def error_ids(job: Job, part: int) -> pa.Array:
         return pq.read_table(source, columns=["id"])["id"].combine_chunks()
 
 
-def matchable(job: Job, part: int) -> NDArray[np.bool_]:
-    """Returns bool[n]: which documents of a part are matched with others: those no rule drops."""
-    errors = error_ids(job, part)
-    eligible = [np.empty(0, bool)]
-    for batch, judgement in judged_batches(job, part):
-        readable = ~_is_in(batch["id"], errors)
-        eligible.append(readable & judgement.passed)
-    return np.concatenate(eligible)
-
-
-def _is_in(ids: pa.Array, some: pa.Array) -> NDArray[np.bool_]:
+def is_in(ids: pa.Array, some: pa.Array) -> NDArray[np.bool_]:
+    """Returns bool[n]: which ids are among some."""
     found = pc.is_in(ids, value_set=some)
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
 
@@ -210,7 +210,7 @@ def bin_documents(job: Job, part: int) -> dict[str, Any]:
     if done:
         return done
     errors = error_ids(job, part)
-    duplicates = read_survivors(job, part)
+    duplicates, stands = read_survivors(job, part), read_stands(job, part)
     place = duplicates["row"].to_numpy()
     start, counts = 0, Counter[tuple[str, str]]()
     kept_bytes = 0
@@ -223,8 +223,9 @@ def bin_documents(job: Job, part: int) -> dict[str, Any]:
             table = verdict_table(
                 documents,
                 judgement,
-                _is_in(documents["id"], errors),
+                is_in(documents["id"], errors),
                 Duplicates.of(duplicates.slice(first, last - first), start),
+                stands_for(stands, start, len(documents)),
                 job.recipe,
             )
             writer.write_table(table)
@@ -249,7 +250,7 @@ class Duplicates:
     rows: NDArray[np.int64]
     kept_ids: list[str]
     jaccards: NDArray[np.float64]
-    exact: NDArray[np.bool_]
+    reasons: list[str]
 
     @classmethod
     def of(cls, survivors: pa.Table, start: int) -> "Duplicates":
@@ -258,7 +259,7 @@ class Duplicates:
             survivors["row"].to_numpy().astype(np.int64) - start,
             survivors["kept_id"].to_pylist(),
             survivors["jaccard"].to_numpy(),
-            survivors["exact"].to_numpy().astype(bool),
+            survivors["reason"].to_pylist(),
         )
 
 
@@ -266,8 +267,25 @@ def read_survivors(job: Job, part: int) -> pa.Table:
     """Reads the duplicates of one part from work/survivors/, by ascending row."""
     if job.recipe.dedup is None:
         return SURVIVORS_SCHEMA.empty_table()
-    with storage.open_binary(job.output.part("work/survivors", part, ".arrow")) as source:
-        return pa.ipc.open_file(source).read_all()
+    return read_arrow(job.output.part("work/survivors", part, ".arrow"))
+
+
+def read_stands(job: Job, part: int) -> pa.Table:
+    """Reads the documents of one part that stand for others: row, cluster_size."""
+    if job.recipe.dedup is None:
+        return pa.table(
+            {"row": pa.array([], pa.uint32()), "cluster_size": pa.array([], pa.uint32())}
+        )
+    return read_arrow(job.output.part("work/stands", part, ".arrow"))
+
+
+def stands_for(stands: pa.Table, start: int, count: int) -> NDArray[np.uint32]:
+    """Returns uint32[count]: for how many documents each one from row `start` on would stand."""
+    rows = stands["row"].to_numpy()
+    first, last = np.searchsorted(rows, [start, start + count])
+    sizes = np.ones(count, np.uint32)
+    sizes[rows[first:last] - start] = stands["cluster_size"].to_numpy()[first:last]
+    return sizes
 
 
 def verdict_table(
@@ -275,6 +293,7 @@ def verdict_table(
     judgement: Judgement,
     errors: NDArray[np.bool_],
     duplicates: Duplicates,
+    stands: NDArray[np.uint32],
     recipe: Recipe,
 ) -> pa.Table:
     """Returns the ledger of n documents; every document gets exactly one verdict.
@@ -286,6 +305,7 @@ def verdict_table(
         judgement: The rules' results.
         errors: bool[n].
         duplicates: Those that another one stands for.
+        stands: uint32[n]: for how many documents each one stands if it is kept.
         recipe: Gives seed, validation share and the duplicates' threshold.
     """
     ids, n = documents["id"], len(documents)
@@ -297,10 +317,11 @@ def verdict_table(
 
     rows = duplicates.rows
     duplicate[rows] = True
-    reasons[rows] = np.where(duplicates.exact, "dedup.exact", "dedup.minhash")
+    reasons[rows] = duplicates.reasons
     values[rows] = duplicates.jaccards
     near = recipe.dedup.minhash if recipe.dedup else None
-    thresholds[rows] = np.where(duplicates.exact, 1.0, near.threshold if near else 1.0)
+    bounds = {"dedup.exact": 1.0, "dedup.minhash": near.threshold if near else np.nan}
+    thresholds[rows] = [bounds.get(reason, np.nan) for reason in duplicates.reasons]
     duplicate_of[rows] = duplicates.kept_ids
 
     if judgement.rules:
@@ -322,9 +343,10 @@ def verdict_table(
         "verdict": pa.DictionaryArray.from_arrays(pa.array(code), list(VERDICTS)),
         "failed": _failed_names(judgement),
         "reason": pa.array(reasons, pa.string(), mask=~dropped),
-        "value": pa.array(values, mask=~dropped),
-        "threshold": pa.array(thresholds, mask=~dropped),
+        "value": pa.array(values, mask=~dropped | np.isnan(values)),
+        "threshold": pa.array(thresholds, mask=~dropped | np.isnan(thresholds)),
         "duplicate_of": pa.array(duplicate_of, pa.string()),
+        "cluster_size": pa.array(stands, mask=~kept),
         "partition": pa.DictionaryArray.from_arrays(partition, list(PARTITIONS)),
         "n_tokens": pa.nulls(n, pa.uint32()),
         "evidence": _evidence(documents, reasons, filtered),

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 
 from filters.redaction import Options, Span, find, redact
 from pipeline import storage
+from pipeline.arrow_files import read_arrow
 from pipeline.bpe import Encoder, definition_of
 from pipeline.errors import UserError
-from pipeline.match import read_arrow
 from pipeline.recipe import Recipe
 from pipeline.redacting import find_model, options_of
 

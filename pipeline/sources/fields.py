@@ -69,4 +69,5 @@ def to_record(
         label(lookup(row, options.id_field)[1]),
         label(lookup(row, options.url_field)[1]),
         label(lookup(row, options.source_field)[1]),
+        label(lookup(row, options.snapshot_field)[1]),
     )

@@ -1,5 +1,6 @@
 """Which format and compression a file has, by its name."""
 
+import re
 from functools import lru_cache
 
 from pipeline.errors import UserError
@@ -87,3 +88,9 @@ def _uncompressed(url: str) -> str:
 def _without_query(url: str) -> str:
     """Returns a web address up to its query, where signed addresses have their secret."""
     return url.split("?", 1)[0] if url.startswith(("http://", "https://")) else url
+
+
+def crawl_of(url: str) -> str | None:
+    """Returns the crawl that a file's path names, such as ``CC-MAIN-2024-10``, or None."""
+    found = re.search(r"CC-MAIN-\d{4}-\d{2}(?!\d)", url)
+    return found.group() if found else None

@@ -53,7 +53,7 @@ def read(split: Split, options: SourceOptions) -> Iterator[Record | Unreadable]:
             for fields in dataset.shard(num_shards=dataset.num_shards, index=shard):
                 item = to_record(fields, f"{shard}:{row}", 0, options)
                 if isinstance(item, Record) and item.source is None:
-                    item = Record(item.place, item.text, item.id, item.url, source)
+                    item = Record(item.place, item.text, item.id, item.url, source, item.snapshot)
                 yield item
                 row += 1
         except ConnectionError as error:

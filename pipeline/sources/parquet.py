@@ -81,7 +81,13 @@ def read(split: Split, options: SourceOptions) -> Iterator[Record | Unreadable]:
 def _batches(
     parquet: pq.ParquetFile, split: Split, options: SourceOptions
 ) -> Iterator[pa.RecordBatch]:
-    names = (options.text_field, options.id_field, options.url_field, options.source_field)
+    names = (
+        options.text_field,
+        options.id_field,
+        options.url_field,
+        options.source_field,
+        options.snapshot_field,
+    )
     schema = parquet.schema_arrow
     columns = list(dict.fromkeys(n for n in names if _field_type(schema, n) is not None))
     for index in range(split.start, split.end):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline import storage
 from pipeline.errors import UserError
-from pipeline.sources.formats import stem
+from pipeline.sources.formats import crawl_of, stem
 from pipeline.sources.records import Record, SourceOptions, Split, Unreadable
 
 
@@ -26,8 +26,8 @@ def read(split: Split, options: SourceOptions) -> Iterator[Record | Unreadable]:
             yield Unreadable(item.place, item.error, item.size, file)
         else:
             # `replace` would take a third of the time of reading a short document.
-            source = item.source or stem(file)
-            yield Record(item.place, item.text, item.id, item.url, source, file)
+            source, snapshot = item.source or stem(file), item.snapshot or crawl_of(file)
+            yield Record(item.place, item.text, item.id, item.url, source, snapshot, file)
 
 
 def _reader(split: Split, options: SourceOptions) -> Iterator[Record | Unreadable]:

@@ -35,6 +35,7 @@ class Record:
         id: The source's own name for it, or None.
         url: Its web address, or None.
         source: The collection it belongs to; `read` fills in the file's stem if there is none.
+        snapshot: The crawl or date it is from, or None.
         file: URL of the input file (or ``hf:...``, ``environment``); `read` fills it in.
     """
 
@@ -43,6 +44,7 @@ class Record:
     id: str | None = None
     url: str | None = None
     source: str | None = None
+    snapshot: str | None = None
     file: str = ""
 
 
@@ -72,9 +74,10 @@ class SourceOptions:
             ``huggingface`` or ``environment``.
         text_field: Name of the text in JSON lines, Parquet and datasets. A dot goes one level
             down (``meta.url``), unless a field of that very name exists.
-        id_field: Likewise; a string or an integer. Optional in the data, as the next two are.
+        id_field: Likewise; a string or an integer. Optional in the data, as the next three are.
         url_field: Likewise.
         source_field: Likewise.
+        snapshot_field: Likewise.
         html: ``resiliparse`` or ``trafilatura``.
         split_bytes: Wanted size of a split, in bytes of the stored file.
         max_document_bytes: A larger document becomes an `Unreadable`. Bounds the memory.
@@ -85,6 +88,7 @@ class SourceOptions:
     id_field: str = "id"
     url_field: str = "url"
     source_field: str = "source"
+    snapshot_field: str = "snapshot"
     html: str = "resiliparse"
     split_bytes: int = 16 << 20
     max_document_bytes: int = 32 << 20

@@ -1,0 +1,45 @@
+"""Transforms that every part of the Beam graph uses."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import apache_beam as beam
+
+from pipeline.errors import WorkerError
+from pipeline.output import Job
+
+
+class Call(beam.DoFn):
+    """Calls a function on each element, and lets its errors reach the user on any runner.
+
+    Args:
+        function: Takes the job, the element, and what it waits for; returns the result, or
+            yields results if `many`.
+        job: The run.
+        many: Whether the function yields.
+    """
+
+    def __init__(self, function: Callable[..., Any], job: Job, many: bool = False) -> None:
+        self.function = function
+        self.job = job
+        self.many = many
+
+    def process(self, element: Any, *waited_for: Any) -> Iterator[Any]:
+        """Yields the function's results."""
+        try:
+            results = self.function(self.job, element, *waited_for)
+            yield from results if self.many else (results,)
+        except Exception as error:  # runners log messages, which may hold text
+            raise WorkerError(error) from None
+
+
+class Spread(beam.PTransform):
+    """Gives every worker its share of part numbers."""
+
+    def expand(self, parts: Any) -> Any:
+        """Groups each number by itself, so that the runner divides the groups evenly."""
+        return parts | beam.Map(_keyed) | beam.GroupByKey() | beam.Keys()
+
+
+def _keyed(part: int) -> tuple[int, int]:
+    return part, part

@@ -1,0 +1,1 @@
+"""The match stage: equal texts and URLs, near-duplicates, which of them stay, and the evidence."""

@@ -1,0 +1,200 @@
+"""Decisions become rows: who stands for whom, at which similarity, and for how many.
+
+Each duplicate knows the document that it repeats by URL or text, or is similar to. That one may be
+a duplicate itself: a text equal to one that is dropped as similar to a third is similar to the
+third as well. So duplicates are followed to the document that is kept; there they are counted and
+named.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import storage
+from pipeline.arrow_files import read_arrow, write_arrow
+from pipeline.duplicates.choice import DECISION
+from pipeline.duplicates.exact import repeats
+from pipeline.duplicates.packs import Keyed, by_part, keys_of, rows_of, split
+from pipeline.duplicates.priority import dedup_of, id_hashes
+from pipeline.output import Job
+from pipeline.verdicts import SURVIVORS_SCHEMA
+
+PACKS = 16
+REASONS = ("dedup.url", "dedup.exact", "dedup.minhash")
+_URL, _EXACT, _NEAR = range(3)
+
+_LINK = np.dtype([("dropped", "<u8"), ("kept", "<u8"), ("jaccard", "<f8"), ("reason", "u1")])
+CLUSTERS_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("kept_id", pa.string()),
+        ("jaccard", pa.float64()),
+        ("cluster_size", pa.uint32()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+def write_near(job: Job, part: int, chunks: Iterable[bytes]) -> int:
+    """Writes work/near/ of one part: rows of near-duplicates and the keys of who stands for them.
+
+    Returns:
+        The part's number.
+    """
+    records = np.frombuffer(b"".join(chunks), DECISION)
+    records = records[np.argsort(records["dropped"])]
+    table = pa.table(
+        {
+            "row": rows_of(records["dropped"]),
+            "kept": records["kept"],
+            "jaccard": records["jaccard"],
+        }
+    )
+    write_arrow(job.output.part("work/near", part, ".arrow"), table)
+    return part
+
+
+def _links(job: Job, part: int) -> NDArray[Any]:
+    """Returns a part's duplicates, by ascending key: what each one repeats or is similar to."""
+    if part >= job.n_parts:  # documents that are matched against are kept
+        return np.empty(0, _LINK)
+    found = []
+    url, exact = repeats(job, part, ["url"]), repeats(job, part, ["exact"])
+    found.append(_made(_URL, part, url["row"], url["kept"], np.nan))
+    found.append(_made(_EXACT, part, exact["row"], exact["kept"], 1.0))
+    if dedup_of(job).minhash:
+        near = read_arrow(job.output.part("work/near", part, ".arrow"))
+        row, kept, jaccard = (near[name].to_numpy() for name in ("row", "kept", "jaccard"))
+        found.append(_made(_NEAR, part, row, kept, jaccard))
+    links = np.concatenate(found)
+    return links[np.argsort(links["dropped"])]
+
+
+def _made(reason: int, part: int, rows: Any, kept: Any, jaccard: Any) -> NDArray[Any]:
+    links = np.empty(len(rows), _LINK)
+    links["dropped"], links["kept"] = keys_of(part, rows), kept
+    links["jaccard"], links["reason"] = jaccard, reason
+    return links
+
+
+def start(job: Job, part: int) -> Keyed:
+    """Yields a part's duplicates, keyed by the part of what each one repeats."""
+    yield from _keyed(_links(job, part))
+
+
+def _keyed(links: NDArray[Any]) -> Keyed:
+    for part, places in by_part(links["kept"]):
+        yield part, links[places].tobytes()
+
+
+def follow(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
+    """Passes on the duplicates of documents of a part that are duplicates themselves."""
+    links = np.frombuffer(b"".join(chunks), _LINK).copy()
+    known = _links(job, part)
+    if len(known):
+        place = np.minimum(np.searchsorted(known["dropped"], links["kept"]), len(known) - 1)
+        passed = known["dropped"][place] == links["kept"]
+        onward = known[place]
+        near = passed & (links["reason"] == _EXACT) & (onward["reason"] == _NEAR)
+        links["jaccard"][near], links["reason"][near] = onward["jaccard"][near], _NEAR
+        links["kept"][passed] = onward["kept"][passed]
+    yield from _keyed(links)
+
+
+def name_kept(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
+    """Counts for how many documents each one of a part stands, and writes it to work/stands/.
+
+    Yields:
+        Rows of work/survivors/, keyed by the part of the duplicates.
+    """
+    links = np.frombuffer(b"".join(chunks), _LINK)
+    links = links[np.argsort(links["dropped"])]
+    rows, which, sizes = np.unique(links["kept"], return_inverse=True, return_counts=True)
+    sizes = (sizes + 1).astype(np.uint32)
+    table = pa.table({"row": rows_of(rows), "cluster_size": sizes})
+    write_arrow(job.output.part("work/stands", part, ".arrow"), table)
+    if not len(links):
+        return
+    with storage.open_binary(job.documents(part)) as source:
+        ids = pq.read_table(source, columns=["id"])["id"].take(rows_of(rows)).combine_chunks()
+    named = pa.table(
+        {
+            "row": rows_of(links["dropped"]),
+            "kept_id": ids.take(which),
+            "jaccard": pa.array(links["jaccard"], from_pandas=True),  # NaN becomes null
+            "reason": pa.array(np.array(REASONS, dtype=object)[links["reason"]], pa.string()),
+            "cluster_size": sizes[which],
+        },
+        schema=SURVIVORS_SCHEMA,
+    )
+    for where, places in by_part(links["dropped"]):
+        yield where, to_bytes(named.take(places))
+
+
+def to_bytes(table: pa.Table) -> bytes:
+    """Returns a table as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def from_bytes(chunks: Iterable[bytes], schema: pa.Schema) -> pa.Table:
+    """Returns one table of what `to_bytes` returned for several."""
+    tables = [pa.ipc.open_stream(chunk).read_all() for chunk in chunks if chunk]
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
+def write_survivors(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
+    """Writes work/survivors/ of one part, its duplicates in the order of their rows.
+
+    Yields:
+        Rows of clusters/, in packs by the hash of the kept document's id.
+    """
+    table = from_bytes(chunks, SURVIVORS_SCHEMA).sort_by("row").combine_chunks()
+    write_arrow(job.output.part("work/survivors", part, ".arrow"), table)
+    if not len(table):
+        return
+    with storage.open_binary(job.documents(part)) as source:
+        ids = pq.read_table(source, columns=["id"])["id"].take(table["row"])
+    rows = table.drop_columns("row").append_column("id", ids).select(CLUSTERS_SCHEMA.names)
+    kept = rows["kept_id"].combine_chunks().dictionary_encode()
+    hashes = id_hashes(kept.dictionary)[kept.indices.to_numpy()]
+    for pack, members in split(hashes, PACKS):
+        yield pack, to_bytes(rows.take(members))
+
+
+def write_clusters(job: Job, pack: int, chunks: Iterable[bytes]) -> int:
+    """Writes one file of clusters/, sorted by the ids, so that it does not depend on files.
+
+    Returns:
+        How many clusters it has.
+    """
+    table = from_bytes(chunks, CLUSTERS_SCHEMA)
+    table = table.sort_by([(name, "ascending") for name in ("kept_id", "id", "jaccard", "reason")])
+    with storage.atomic(job.output.part("clusters", pack, ".parquet")) as sink:
+        pq.write_table(table, sink, compression="zstd")
+    return len(table["kept_id"].unique())
+
+
+def finish(job: Job, clusters: int, pairs: int, large_buckets: int, uncompared: int) -> None:
+    """Marks the match stage as finished, with what the report says of it."""
+    counts = dict.fromkeys(REASONS, 0)
+    for part in range(job.n_parts):
+        table = read_arrow(job.output.part("work/survivors", part, ".arrow"))
+        for count in table["reason"].value_counts().to_pylist():
+            counts[count["values"]] += count["counts"]
+    summary = {
+        "pairs": pairs,
+        "large_buckets": large_buckets,
+        "uncompared": uncompared,
+        "url_duplicates": counts["dedup.url"],
+        "exact_duplicates": counts["dedup.exact"],
+        "near_duplicates": counts["dedup.minhash"],
+        "clusters": clusters,
+    }
+    job.output.commit("match", 0, job.fingerprint("match"), summary)

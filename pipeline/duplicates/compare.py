@@ -1,0 +1,164 @@
+"""Comparison: the exact Jaccard of every candidate pair, also of those that are too different.
+
+`work/pairs/` holds the pairs by the documents' keys, `pairs/` by their ids.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from dedup.candidates import leader_pairs
+from pipeline import storage
+from pipeline.arrow_files import read_arrow
+from pipeline.duplicates.bands import LARGE_BUCKET, PAIR_PACKS, pair_packs
+from pipeline.duplicates.packs import Keyed, Keys, by_part, rows_of, split
+from pipeline.duplicates.priority import dedup_of
+from pipeline.duplicates.sketches import Sketches
+from pipeline.output import Job
+
+PASSES = 4  # the pairs of small buckets, then three times the leaders of large ones
+
+_PAIRS_SCHEMA = pa.schema(
+    [
+        ("a", pa.uint64()),
+        ("b", pa.uint64()),
+        ("jaccard", pa.float64()),
+        ("id_a", pa.string()),
+        ("id_b", pa.string()),
+    ]
+)
+
+
+def leaders_of_bucket(job: Job, bucket: bytes) -> Keyed:
+    """Yields packs of the pairs to compare in a large bucket, and the bucket for the next pass.
+
+    Only documents that are kept so far are compared: what stands for the others is settled.
+
+    Args:
+        job: The run.
+        bucket: As `candidate_pairs` yields it: how many of its pairs are left out, and its members.
+
+    Yields:
+        Packs of pairs; under LARGE_BUCKET the bucket, with the number of pairs left out now.
+    """
+    minhash = dedup_of(job).minhash
+    assert minhash is not None
+    sketches = Sketches(job)
+    every = np.frombuffer(bucket, "<u8")[1:]
+    members = every[~_dropped(job, every)]
+    members = members[np.argsort(~sketches.ranks(members))]
+
+    def similar(leader: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        pairs = np.column_stack([np.full(len(others), members[leader]), members[others]])
+        return sketches.jaccards(pairs) >= minhash.threshold
+
+    pairs, uncompared = leader_pairs(len(members), similar, minhash.leaders)
+    yield from pair_packs(job, members[pairs])
+    yield LARGE_BUCKET, np.append(np.uint64(uncompared), every).tobytes()
+
+
+def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:
+    """Returns bool[n]: for which documents another one stands, as chosen so far."""
+    dropped = np.zeros(len(keys), dtype=bool)
+    for part, places in by_part(keys):
+        if part < job.n_parts:
+            near = read_arrow(job.output.part("work/near", part, ".arrow"))
+            dropped[places] = np.isin(rows_of(keys[places]), near["row"].to_numpy())
+    return dropped
+
+
+def uncompared_in(bucket: bytes) -> int:
+    """Returns how many pairs of a large bucket are left out."""
+    return int(np.frombuffer(bucket, "<u8", 1)[0])
+
+
+def compare(job: Job, pack: int, pairs: Keys, again: int = 0) -> int:
+    """Writes one pack of pairs with their exact Jaccard to work/pairs/.
+
+    Pairs of documents of different scopes, which only share a shortened hash, are left out.
+
+    Args:
+        job: The run; work/sketches/ must hold every document of the pairs.
+        pack: The pack's number, below PAIR_PACKS.
+        pairs: uint64[k, 2], distinct.
+        again: The pass; pairs that were compared in an earlier one are left out.
+
+    Returns:
+        How many pairs were compared.
+    """
+    sketches = Sketches(job)
+    for earlier in range(again):
+        known = read_pairs(job, earlier, pack).select(["a", "b"])
+        pairs = pairs[~_among(pairs, np.column_stack([c.to_numpy() for c in known.columns]))]
+    keys, numbers = np.unique(pairs, return_inverse=True)
+    scopes = sketches.take(keys, "scope").to_numpy()[numbers.reshape(-1, 2)]
+    same = scopes[:, 0] == scopes[:, 1]
+    pairs, numbers = pairs[same], numbers.reshape(-1, 2)[same]
+    ids = sketches.take(keys, "id")
+    id_a, id_b = ids.take(numbers[:, 0]), ids.take(numbers[:, 1])
+    table = pa.table(
+        [pairs[:, 0], pairs[:, 1], sketches.jaccards(pairs), id_a, id_b], schema=_PAIRS_SCHEMA
+    )
+    hashes = _id_hashes(sketches, keys)[numbers]
+    first = np.where(pc.less(id_a, id_b).to_numpy(zero_copy_only=False), hashes[:, 0], hashes[:, 1])
+    packs = dict(split(first, PAIR_PACKS))
+    none = np.empty(0, np.int64)
+    with (
+        storage.atomic(_pairs_file(job, again, pack)) as sink,
+        pa.ipc.new_file(sink, _PAIRS_SCHEMA) as writer,
+    ):
+        for number in range(PAIR_PACKS):  # one batch for each file of pairs/
+            mine = table.take(packs.get(number, none)).combine_chunks()
+            writer.write_batch(
+                pa.record_batch([c.combine_chunks() for c in mine.columns], schema=_PAIRS_SCHEMA)
+            )
+    return len(pairs)
+
+
+def _pairs_file(job: Job, again: int, pack: int) -> str:
+    return job.output.part("work/pairs", again * PAIR_PACKS + pack, ".arrow")
+
+
+def read_pairs(job: Job, again: int, pack: int) -> pa.Table:
+    """Reads the pairs that one pass compared in one pack."""
+    return read_arrow(_pairs_file(job, again, pack))
+
+
+def _among(pairs: Keys, known: Keys) -> NDArray[np.bool_]:
+    """Returns bool[k]: which pairs are among the known ones."""
+    both = np.concatenate([known, pairs])
+    numbers = np.unique(both, axis=0, return_inverse=True)[1].ravel()
+    return np.isin(numbers[len(known) :], numbers[: len(known)])
+
+
+def _id_hashes(sketches: Sketches, keys: Keys) -> NDArray[np.uint64]:
+    """Returns uint64[n], the hashes of the ids, with which every priority ends."""
+    ends = pc.binary_slice(sketches.take(keys, "priority"), -8)
+    return np.frombuffer(b"".join(ends.to_pylist()), ">u8").astype(np.uint64)
+
+
+def publish_pairs(job: Job, pack: int) -> int:
+    """Writes one file of pairs/: a, b, jaccard, by the ids, so that it does not depend on files.
+
+    Returns:
+        How many pairs it has.
+    """
+    batches = []
+    for number in range(PASSES * PAIR_PACKS):
+        url = job.output.part("work/pairs", number, ".arrow")
+        with storage.open_binary(url) as source:
+            batches.append(pa.ipc.open_file(source).get_batch(pack))
+    table = pa.Table.from_batches(batches)
+    swap = pc.greater(table["id_a"], table["id_b"])
+    public = pa.table(
+        {
+            "a": pc.if_else(swap, table["id_b"], table["id_a"]),
+            "b": pc.if_else(swap, table["id_a"], table["id_b"]),
+            "jaccard": table["jaccard"],
+        }
+    ).sort_by([(name, "ascending") for name in ("a", "b", "jaccard")])
+    with storage.atomic(job.output.part("pairs", pack, ".parquet")) as sink:
+        pq.write_table(public, sink, compression="zstd")
+    return len(public)

@@ -1,0 +1,53 @@
+"""Keys of documents, and how arrays are divided into packs for a shuffle.
+
+A document is known by its key, `part << 32 | row`.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+Keys = NDArray[np.uint64]
+Keyed = Iterator[tuple[int, bytes]]
+
+_ROW = np.uint64(2**32 - 1)
+
+
+def keys_of(part: int, rows: NDArray[np.integer]) -> Keys:
+    """Returns the keys of some rows of a part."""
+    return np.uint64(part << 32) | rows.astype(np.uint64)
+
+
+def rows_of(keys: Keys) -> NDArray[np.uint32]:
+    """Returns the rows of keys."""
+    return (keys & _ROW).astype(np.uint32)
+
+
+def parts_of(keys: Keys) -> NDArray[np.int64]:
+    """Returns the parts of keys."""
+    return (keys >> np.uint64(32)).astype(np.int64)
+
+
+def by_part(keys: Keys) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yields each part with the places in `keys` of its documents."""
+    parts = parts_of(keys)
+    order = np.argsort(parts, kind="stable")
+    ordered = parts[order]
+    for places in np.split(order, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1):
+        if len(places):
+            yield int(parts[places[0]]), places
+
+
+def split(hashes: Keys, packs: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yields the number of each pack with the places of its hashes, chosen by some of their bits.
+
+    The bits are not those at either end, by which others divide hashes.
+    """
+    pack = ((hashes >> np.uint64(20)) % np.uint64(packs)).astype(np.int64)
+    order = np.argsort(pack, kind="stable")
+    bounds = np.searchsorted(pack[order], np.arange(packs + 1))
+    for number in range(packs):
+        members = order[bounds[number] : bounds[number + 1]]
+        if len(members):
+            yield number, members

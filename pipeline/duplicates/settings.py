@@ -1,0 +1,95 @@
+"""The recipe's section `dedup`."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.settings import Section
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class MinHash(Section):
+    """Near-duplicates: candidates by banded MinHash, decided by exact Jaccard."""
+
+    unit: Literal["words", "characters"] = Field(
+        default="words", description="what a shingle is made of; characters remove far too much"
+    )
+    shingle: int = Field(default=5, ge=1, le=64, description="words or characters in a shingle")
+    target: Fraction | None = Field(
+        default=None, description="choose bands and rows such that 99.9 % at this Jaccard are found"
+    )
+    bands: int = Field(default=20, ge=1, le=256, description="bands of the signature")
+    rows: int = Field(default=5, ge=1, le=64, description="rows in a band")
+    threshold: Fraction = Field(default=0.8, gt=0, description="Jaccard similarity of a duplicate")
+    seed: int = Field(default=1, ge=0, lt=2**32, description="seed of the permutations")
+    leaders: int = Field(
+        default=16, ge=1, description="with how many the documents of a large bucket are compared"
+    )
+
+    @property
+    def places(self) -> int:
+        """How many places a signature has."""
+        return self.bands * self.rows
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_chooses(cls, data: Any) -> Any:
+        """Lets `target` choose bands and rows."""
+        target = data.get("target") if isinstance(data, dict) else None
+        if isinstance(target, bool) or not isinstance(target, int | float) or not 0 < target <= 1:
+            return data  # none, or a mistake that the field's own check names
+        from dedup.minhash import bands_for
+
+        chosen = dict(zip(("bands", "rows"), bands_for(target), strict=True))
+        given = {key: data[key] for key in chosen if key in data}
+        if any(given[key] != chosen[key] for key in given):
+            raise ValueError("target chooses bands and rows; give target, or bands and rows")
+        return {**data, **chosen}
+
+
+class Best(Section):
+    """Prefers the document with the best value of a signal."""
+
+    best: str = Field(description="FILTER.SIGNAL, such as classifier.score")
+
+
+class Sources(Section):
+    """Prefers the documents of some sources."""
+
+    sources: list[str] = Field(
+        min_length=1, max_length=2**16 - 1, description="names of sources, the preferred one first"
+    )
+
+
+class Dedup(Section):
+    """Which documents are duplicates and which one of them stays."""
+
+    over: Literal["kept", "all"] = Field(
+        default="kept", description="all: also match documents that a filter drops"
+    )
+    scope: Literal["corpus", "source", "snapshot"] = Field(
+        default="corpus", description="match only documents of the same source or snapshot"
+    )
+    against: str | None = Field(
+        default=None, description="a finished output; documents like those it kept are dropped"
+    )
+    prefer: Literal["longest", "first_url"] | Best | Sources = Field(
+        default="longest",
+        description="who stays: longest, first_url, {best: FILTER.SIGNAL} or {sources: [A, B]}",
+    )
+    url: bool = Field(default=False, description="keep one document of each URL")
+    exact: Literal["bytes", "spaces", "words"] | None = Field(
+        default="spaces",
+        description="drop texts equal in every byte, up to white space, or in their words",
+    )
+    minhash: MinHash | None = Field(default=MinHash(), description="null: no near-duplicates")
+    alarm: Fraction = Field(
+        default=0.5, description="warn when a source loses more than this share to duplicates"
+    )
+
+    @model_validator(mode="after")
+    def _matches_something(self) -> Self:
+        if not (self.url or self.exact or self.minhash):
+            raise ValueError("url, exact and minhash are all off; turn matching off by dedup: null")
+        return self
