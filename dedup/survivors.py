@@ -1,9 +1,13 @@
 """Which documents stay: the greedy set in the order of priority.
 
-Documents are decided from the highest rank down. A document is dropped only if a document **that
-is kept**, of higher rank, is verified to be similar to it. So a chain in which each document is
-similar to the next never merges into one: the second is dropped for the first, the third,
-whose only similar document of higher rank is gone, is kept.
+Documents are decided from the highest priority down. A document is dropped only if a document
+**that is kept**, of higher priority, is verified to be similar to it. So a chain in which each
+document is similar to the next never merges into one: the second is dropped for the first, the
+third, whose only similar document of higher priority is gone, is kept.
+
+An **edge** joins two documents whose verified similarity reaches the threshold, and says which one
+of them has the higher priority. A **decision** is the edge that proves that one is dropped.
+Documents are named by uint64 keys, whose values mean nothing here.
 """
 
 import numpy as np
@@ -12,160 +16,148 @@ from numpy.typing import ArrayLike, NDArray
 
 from dedup.arrays import frozen
 
+EDGE = np.dtype([("low", "<u8"), ("high", "<u8"), ("jaccard", "<f8")])
+DECISION = np.dtype([("dropped", "<u8"), ("kept", "<u8"), ("jaccard", "<f8")])
+
+Records = NDArray[np.void]
+Keys = NDArray[np.uint64]
+
 
 class GuaranteeError(Exception):
     """A choice of survivors breaks what this module promises."""
 
 
-def greedy_survivors(
-    ranks: ArrayLike, pairs: ArrayLike, jaccards: ArrayLike, threshold: float
-) -> NDArray[np.int64]:
-    """Returns, for each document, itself if it is kept, else the kept document that dropped it.
+def greedy_survivors(edges: Records, documents: ArrayLike, ranks: ArrayLike) -> Records:
+    """Decides about all documents at once, in one process.
 
-    Of several kept documents of higher rank that are similar to a document, the most similar one
-    is named, and of equally similar ones that of the highest rank. The order of the pairs, of
-    the two documents of a pair, and repeated pairs change nothing.
+    Of several kept documents of higher priority that are similar to a document, the most similar
+    one is named, and of equally similar ones that of the highest priority. The order of the edges
+    and repeated edges change nothing.
 
     Args:
-        ranks: uint64[n], the priorities, all different; a higher rank is preferred.
-        pairs: int64[k, 2], indices of documents that were compared.
-        jaccards: float64[k], their exact similarities.
+        edges: EDGE[k].
+        documents: uint64[n], the documents of the edges, ascending.
+        ranks: uint64[n], their priorities, all different; a higher rank is preferred.
+
+    Returns:
+        DECISION[d], ascending by the dropped document. A document that is not named is kept.
+
+    Raises:
+        ValueError: an edge names a document that is not there, or as its `high` one that has no
+            higher rank than its `low`; or two documents have one rank.
+    """
+    keys, priority = frozen(documents, np.uint64), frozen(ranks, np.uint64)
+    by_priority = np.argsort(priority)[::-1]
+    if np.any(priority[by_priority[1:]] == priority[by_priority[:-1]]):
+        raise ValueError("two documents have the same rank; make ranks unique by a hash of the id")
+    number = np.empty(keys.size, np.uint32)  # from 0 for the highest priority
+    number[by_priority] = np.arange(keys.size, dtype=np.uint32)
+    low, high = (_numbers(edges[end], keys, number) for end in ("low", "high"))
+    if np.any(low <= high):
+        raise ValueError("an edge's document `high` has no higher rank than its `low`")
+    similarity = frozen(edges["jaccard"], np.float64)
+    kept_by, jaccards = _greedy(keys.size, low, high, similarity, np.argsort(high))
+    dropped = np.flatnonzero((kept_by != np.arange(keys.size))[number])
+    decisions = np.empty(dropped.size, DECISION)
+    decisions["dropped"] = keys[dropped]
+    decisions["kept"] = keys[by_priority[kept_by[number[dropped]]]]
+    decisions["jaccard"] = jaccards[number[dropped]]
+    return decisions
+
+
+def check_guarantees(edges: Records, threshold: float, decisions: Records, dropped: Keys) -> None:
+    """Checks decisions against the edges that they rest upon.
+
+    Two guarantees: every dropped document names a kept one of higher priority that is verified
+    to be at least as similar as the threshold; no two kept documents that were compared are. They
+    hold for a corpus if they hold for shares of it: all edges of some documents `low`, and the
+    decisions about these.
+
+    Args:
+        edges: EDGE[k].
         threshold: documents at or above this similarity are duplicates.
+        decisions: DECISION[d], about documents `low` of the edges.
+        dropped: ascending keys of dropped documents, among them all that are a `high` of the edges.
 
     Raises:
-        ValueError: two documents have one rank, a pair names a document that does not exist or the
-            same one twice, or a similarity is not a number from 0 to 1.
+        GuaranteeError: one of them does not hold, or two decisions are about one document; the
+            message names the first documents.
     """
-    priority, compared, similarity = _checked(ranks, pairs, jaccards)
-    order = np.argsort(priority)[::-1].astype(np.int64)
-    return _greedy(  # type: ignore[no-any-return]
-        frozen(order, np.int64), compared, similarity, float(threshold)
+    by_document = decisions[np.argsort(decisions["dropped"])]
+    names, kept = by_document["dropped"], by_document["kept"]
+    _refuse(names[1:] == names[:-1], "{} was dropped twice, for {}, too", names, kept)
+    _, gone = find(dropped, kept)
+    _refuse(gone, "{} was dropped for {}, which is not kept", names, kept)
+
+    low, high = edges["low"], edges["high"]
+    place, decided = find(names, low)
+    similar = edges["jaccard"] >= threshold
+    _, gone = find(dropped, high)
+    _refuse(
+        similar & ~decided & ~gone,
+        f"{{}} and {{}} are similar at {threshold} or above, and both are kept",
+        low,
+        high,
     )
-
-
-def check_guarantees(
-    ranks: ArrayLike,
-    pairs: ArrayLike,
-    jaccards: ArrayLike,
-    threshold: float,
-    kept_by: ArrayLike,
-) -> None:
-    """Checks a choice of survivors against the pairs that were compared.
-
-    Two guarantees: every dropped document names a kept one of higher rank that was compared with
-    it and is at least as similar as the threshold; no two kept documents that were compared are.
-
-    Args:
-        ranks: as for `greedy_survivors`.
-        pairs: as for `greedy_survivors`.
-        jaccards: as for `greedy_survivors`.
-        threshold: as for `greedy_survivors`.
-        kept_by: int64[n], as `greedy_survivors` returns it.
-
-    Raises:
-        GuaranteeError: one of them does not hold; the message names the first documents.
-        ValueError: the arguments are not what `greedy_survivors` accepts.
-    """
-    priority, compared, similarity = _checked(ranks, pairs, jaccards)
-    leader = frozen(kept_by, np.int64)
-    if leader.shape != priority.shape:
-        raise ValueError(f"{priority.size} documents, but kept_by has {leader.size} entries")
-    if leader.size and (leader.min() < 0 or leader.max() >= leader.size):
-        raise GuaranteeError(f"kept_by names a document outside 0 to {leader.size - 1}")
-    documents = np.arange(leader.size)
-    kept = leader == documents
-    _refuse(~kept[leader], "document {} was dropped for {}, which is not kept", documents, leader)
-
-    a, b = compared[:, 0], compared[:, 1]
-    similar = similarity >= threshold
-    proven = kept.copy()
-    for dropped, other in ((a, b), (b, a)):
-        evidence = similar & (leader[dropped] == other) & (priority[other] > priority[dropped])
-        proven[dropped[evidence]] = True
+    evidence = np.flatnonzero(similar & decided)
+    place = place[evidence]
+    evidence = evidence[
+        (kept[place] == high[evidence])
+        & (by_document["jaccard"][place] == edges["jaccard"][evidence])
+    ]
+    proven = np.zeros(names.size, dtype=bool)
+    proven[find(names, low[evidence])[0]] = True
     _refuse(
         ~proven,
-        "document {} was dropped for {}, but no comparison shows that one of higher rank and "
+        "{} was dropped for {}, but no comparison shows that one of higher priority and "
         f"similar at {threshold} or above",
-        documents,
-        leader,
-    )
-    _refuse(
-        similar & kept[a] & kept[b],
-        f"documents {{}} and {{}} are similar at {threshold} or above, and both are kept",
-        a,
-        b,
+        names,
+        kept,
     )
 
 
-def _checked(
-    ranks: ArrayLike, pairs: ArrayLike, jaccards: ArrayLike
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.float64]]:
-    priority = frozen(ranks, np.uint64)
-    compared = frozen(pairs, np.int64).reshape(-1, 2)
-    similarity = frozen(jaccards, np.float64)
-    ordered = np.sort(priority)
-    if np.any(ordered[1:] == ordered[:-1]):
-        raise ValueError("two documents have the same rank; make ranks unique by a hash of the id")
-    if similarity.shape != (compared.shape[0],):
-        raise ValueError(f"{compared.shape[0]} pairs, but {similarity.size} similarities")
-    if compared.size and (compared.min() < 0 or compared.max() >= priority.size):
-        raise ValueError(f"a pair names a document outside 0 to {priority.size - 1}")
-    if np.any(compared[:, 0] == compared[:, 1]):
-        raise ValueError("a pair compares a document with itself")
-    if not np.all((similarity >= 0.0) & (similarity <= 1.0)):
-        raise ValueError("a similarity is not a number from 0 to 1")
-    return priority, compared, similarity
+def find(
+    keys: NDArray[np.generic], wanted: NDArray[np.generic]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Returns where each wanted key stands in ascending keys, and whether it is there.
+
+    Of a key that is not there, the place means nothing.
+    """
+    place = np.zeros(wanted.size, np.intp)
+    if not keys.size:
+        return place, np.zeros(wanted.size, dtype=bool)
+    order = np.argsort(wanted)  # looked up in order, millions are found several times as fast
+    place[order] = np.minimum(np.searchsorted(keys, wanted[order]), keys.size - 1)
+    return place, keys[place] == wanted
 
 
-def _refuse(
-    broken: NDArray[np.bool_], message: str, first: NDArray[np.int64], second: NDArray[np.int64]
-) -> None:
+def _numbers(names: Keys, documents: Keys, number: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    place, found = find(documents, names)
+    if not found.all():
+        raise ValueError("an edge names a document that is not among the documents")
+    return number[place]
+
+
+def _refuse(broken: NDArray[np.bool_], message: str, first: Keys, second: Keys) -> None:
     """Raises GuaranteeError with `message` about the first place where `broken` is true."""
     if broken.any():
         place = int(np.argmax(broken))
         count = int(np.count_nonzero(broken))
-        text = message.format(int(first[place]), int(second[place]))
+        text = message.format(*(f"document {int(names[place]):#x}" for names in (first, second)))
         raise GuaranteeError(f"{text} ({count} such in all)")
 
 
 @njit(cache=True, nogil=True)
-def _greedy(order, pairs, jaccards, threshold):  # type: ignore[no-untyped-def]
-    """Decides documents in `order`; `pairs` are brought under their later document (CSR)."""
-    documents = order.size
-    position = np.empty(documents, dtype=np.int64)
-    for place in range(documents):
-        position[order[place]] = place
+def _greedy(documents, low, high, jaccards, order):  # type: ignore[no-untyped-def]
+    """Decides `documents` that are numbered by priority; `order` sorts the edges by `high`.
 
-    # Where the pairs of each document start, by counting them; then the pairs themselves.
-    starts = np.zeros(documents + 1, dtype=np.int64)
-    for index in range(pairs.shape[0]):
-        if jaccards[index] >= threshold:
-            starts[max(position[pairs[index, 0]], position[pairs[index, 1]]) + 1] += 1
-    for place in range(documents):
-        starts[place + 1] += starts[place]
-    preferred = np.empty(starts[documents], dtype=np.int64)
-    similarity = np.empty(starts[documents], dtype=np.float64)
-    following = starts[:-1].copy()
-    for index in range(pairs.shape[0]):
-        if jaccards[index] >= threshold:
-            one = position[pairs[index, 0]]
-            other = position[pairs[index, 1]]
-            slot = following[max(one, other)]
-            following[max(one, other)] += 1
-            preferred[slot] = min(one, other)
-            similarity[slot] = jaccards[index]
-
-    kept_by = np.empty(documents, dtype=np.int64)
-    for place in range(documents):
-        best = place
-        best_similarity = -1.0
-        for slot in range(starts[place], starts[place + 1]):
-            earlier = preferred[slot]
-            if kept_by[order[earlier]] != order[earlier]:
-                continue
-            more = similarity[slot] > best_similarity
-            if more or (similarity[slot] == best_similarity and earlier < best):
-                best = earlier
-                best_similarity = similarity[slot]
-        kept_by[order[place]] = order[best]
-    return kept_by
+    When the edges of a document `high` come up, all those that could have dropped it have come up.
+    """
+    kept_by = np.arange(documents)
+    similarity = np.full(documents, -1.0)
+    for edge in order:
+        preferred = high[edge]
+        if kept_by[preferred] == preferred and jaccards[edge] > similarity[low[edge]]:
+            kept_by[low[edge]] = preferred
+            similarity[low[edge]] = jaccards[edge]
+    return kept_by, similarity
