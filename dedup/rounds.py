@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.survivors import DECISION, EDGE, Keys, Records, check_guarantees, find
+from dedup.survivors import DECISION, EDGE, Keys, Records, check_guarantees, differs, find
 
 # The rank of the document `high`, comparable within a pack, and whether it is known to be kept.
 OPEN_EDGE = np.dtype([*EDGE.descr, ("rank", "<u8"), ("kept", "?")])
@@ -114,7 +114,7 @@ def play_round(pack: int, held: Holding) -> Parcels:
         which hold whatever happens to others. Documents that are never named are kept.
     """
     edges = _best_first(_heard(held.edges, held.news))
-    begins = _differs(edges["low"])
+    begins = differs(edges["low"])
     starts, group = np.flatnonzero(begins), np.cumsum(begins) - 1
     # A document's edges behind its first one to a kept document are worse evidence than that.
     place = np.arange(edges.size)
@@ -230,11 +230,4 @@ def _best_first(edges: Records) -> Records:
 
 def _distinct(watchers: Records) -> Records:
     ordered = watchers[np.lexsort((watchers["pack"], watchers["document"]))]
-    return ordered[_differs(ordered["document"]) | _differs(ordered["pack"])]
-
-
-def _differs(ordered: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Returns which entries differ from the one before them; the first one does."""
-    differs = np.ones(ordered.size, dtype=bool)
-    differs[1:] = ordered[1:] != ordered[:-1]
-    return differs
+    return ordered[differs(ordered["document"]) | differs(ordered["pack"])]

@@ -8,6 +8,7 @@ from dedup.survivors import (
     EDGE,
     GuaranteeError,
     check_guarantees,
+    documents_of,
     find,
     greedy_survivors,
 )
@@ -26,7 +27,7 @@ def edges_of(rows, rank):
 
 def choose(edges, rank):
     """Calls greedy_survivors with the ranks of the documents of the edges."""
-    documents = np.unique([*edges["low"], *edges["high"]]).astype(np.uint64)
+    documents = documents_of(edges)
     return greedy_survivors(edges, documents, [rank[int(key)] for key in documents])
 
 
@@ -162,6 +163,11 @@ def test_messages_name_the_documents(decisions, message):
     given_up = np.array(decisions, DECISION)
     with pytest.raises(GuaranteeError, match=message):
         check_guarantees(edges, THRESHOLD, given_up, np.unique(given_up["dropped"]))
+
+
+def test_documents_of():
+    edges = np.array([(5, 2, 1.0), (2**64 - 1, 5, 1.0), (5, 2, 1.0)], EDGE)
+    assert documents_of(edges).tolist() == [2, 5, 2**64 - 1]
 
 
 def test_find():
