@@ -1,4 +1,4 @@
-"""Counting the sentences of a line, by spaCy's rule or by one that needs no package.
+"""Sentences of a line: their number, by spaCy's rule or by one that needs no package; their places.
 
 Either rule writes a chunk of text down as letters: w where there are words, e where there are
 marks that end a sentence. A sentence starts at every w that follows an e. Chunks are remembered
@@ -46,6 +46,23 @@ def sentence_count(line: str, splitter: str) -> int:
     return 1 + "".join(map(_LETTERS[splitter].__getitem__, chunks)).count("ew")
 
 
+def sentence_starts(line: str) -> list[int]:
+    """Returns where the sentences of a line start, by the rule "unicode" of `sentence_count`.
+
+    The first one starts at the first character that is no white space; a blank line has none.
+    Linear time.
+    """
+    starts: list[int] = []
+    ended = False
+    for chunk in re.finditer(r"\S+", line):
+        starts = starts or [chunk.start()]
+        for letter, place in _letters_of_part(chunk.group()):
+            if letter == "w" and ended:
+                starts.append(chunk.start() + place)
+            ended = letter == "e"
+    return starts
+
+
 def _spacy_letters(chunk: str) -> str:
     if not chunk:
         return "w"  # between two spaces
@@ -86,16 +103,19 @@ _END = re.compile(
 
 
 def _unicode_letters(chunk: str) -> str:
-    return _squeezed(letter for part in chunk.split() for letter in _letters_of_part(part))
+    return _squeezed(letter for part in chunk.split() for letter, _ in _letters_of_part(part))
 
 
-def _letters_of_part(part: str) -> Iterator[str]:
+def _letters_of_part(part: str) -> Iterator[tuple[str, int]]:
+    """Yields the letters of a text without white space, and where each starts."""
     start = 0
     for end in _END.finditer(part):
-        yield "w" if end.start() > start else ""
-        yield "e"
+        if end.start() > start:
+            yield "w", start
+        yield "e", end.start()
         start = end.end()
-    yield "w" if len(part) > start else ""
+    if len(part) > start:
+        yield "w", start
 
 
 def _squeezed(letters: Iterator[str]) -> str:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from real_texts import needs_data, real_texts
 
 from filters.compiled import sentences as compiled
-from filters.document import Document
+from filters.document import Document, code_points
 from filters.punctuation import TERMINAL_PUNCTUATION
-from filters.sentences import sentence_count
+from filters.sentences import sentence_count, sentence_starts
 
 SPLITTERS = ["unicode", "spacy"]
 PIECES = st.sampled_from(
@@ -71,6 +71,26 @@ def test_what_is_a_word_behind_an_end(line: str, words: str) -> None:
 @pytest.mark.parametrize("words", SPLITTERS)
 def test_no_lines(words: str) -> None:
     assert_equal([], words)
+
+
+def starts_of_lines(text: str) -> list[int]:
+    starts, at = [], 0
+    for line in text.split("\n"):
+        starts += [at + start for start in sentence_starts(line)]
+        at += len(line) + 1
+    return starts
+
+
+@given(text=st.lists(PIECES, max_size=40).map("".join) | st.text())
+def test_starts_are_those_of_each_line(text: str) -> None:
+    assert compiled.sentence_starts(code_points(text)).tolist() == starts_of_lines(text)
+
+
+@pytest.mark.slow
+@needs_data
+def test_starts_are_those_of_each_line_of_real_texts() -> None:
+    for text in real_texts():
+        assert compiled.sentence_starts(code_points(text)).tolist() == starts_of_lines(text)
 
 
 def test_kinds_of_all_characters() -> None:

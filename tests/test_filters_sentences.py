@@ -1,5 +1,6 @@
 import random
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from real_texts import needs_data, real_texts
 
 from filters.punctuation import TERMINAL_PUNCTUATION
-from filters.sentences import sentence_count
+from filters.sentences import sentence_count, sentence_starts
 
 
 @cache
@@ -123,6 +124,29 @@ def test_lines_with_white_space_between_have_the_sentences_of_both(one: str, two
 @given(LINES, st.sampled_from(["\t", "\n", "  ", "\xa0", "\u2003"]))
 def test_the_rule_without_a_package_takes_all_white_space_alike(line: str, space: str) -> None:
     assert sentence_count(line.replace(" ", space), "unicode") == sentence_count(line, "unicode")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        (" One. (Two) three! ", ["One. ", "(Two) three! "]),
+        ("... so? !. Yes", ["... ", "so? !. ", "Yes"]),
+        ("一。「二！」三。", ["一。", "「二！」", "三。"]),
+        ('One." ) Two', ['One." ', ") Two"]),
+        (" \t", []),
+    ],
+)
+def test_where_sentences_start(line: str, sentences: list[str]) -> None:
+    starts = sentence_starts(line)
+    assert [line[start:end] for start, end in pairwise([*starts, len(line)])] == sentences
+
+
+@given(LINES)
+def test_as_many_sentences_start_as_there_are(line: str) -> None:
+    starts = sentence_starts(line)
+    assert len(starts) == (sentence_count(line, "unicode") if line.strip() else 0)
+    assert starts == sorted(set(starts))
+    assert not any(line[start].isspace() for start in starts)
 
 
 def test_there_are_two_splitters() -> None:

@@ -1,4 +1,4 @@
-"""The fast path of `filters.sentences`: counts the sentences of many lines of a text together."""
+"""The fast path of `filters.sentences`, for all lines of a text together."""
 
 import unicodedata
 from functools import cache
@@ -7,6 +7,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from filters.compiled.spans import Codes
 from filters.compiled.words import Places, white_space
 from filters.document import Document
 from filters.sentences import _CLOSING, _LETTERS, _NARROW, _WIDE
@@ -52,6 +53,50 @@ def count_sentences(document: Document, starts: Places, ends: Places) -> int:
         for start, end, following in zip(*(column.tolist() for column in chunks), strict=True)
     ]
     return len(starts) + "".join(written).count("ew")
+
+
+def sentence_starts(codes: Codes) -> Places:
+    """Returns int32[sentences]: where sentences start, as `filters.sentences.sentence_starts` says.
+
+    Args:
+        codes: uint32[characters], a text; its lines, which end at line feeds, are split by
+            themselves.
+    """
+    return _starts_by_marks(codes, _kinds())  # type: ignore[no-any-return]
+
+
+@numba.njit(cache=True)
+def _starts_by_marks(codes, kinds):  # type: ignore[no-untyped-def]
+    """Finds the starts of sentences as `_count_by_marks` counts them."""
+    starts = np.empty(len(codes), np.int32)  # memory is used where written to
+    found = 0
+    blank = True  # nothing but white space was read of the line
+    ended = False
+    marks = run = 0  # of the run of marks that is being read: what they may be, where it starts
+    for i in range(len(codes) + 1):
+        line_end = i == len(codes) or codes[i] == 10
+        kind = _SPACE if line_end else kinds[codes[i]]
+        space = (kind & _SPACE) > 0
+        if blank and not space:
+            starts[found] = i
+            found += 1
+            blank = False
+        if kind & (_CLOSING_MARK | _END_MARK):
+            run = run if marks else i
+            marks |= kind
+            continue
+        if marks & _WIDE_MARK or (space and marks & _NARROW_MARK):
+            ended = True
+            marks = 0
+        if ended and (marks or not space):  # marks that end nothing are words
+            starts[found] = run if marks else i
+            found += 1
+            ended = False
+        marks = 0
+        if line_end:
+            blank = True
+            ended = False
+    return starts[:found].copy()
 
 
 @numba.njit(cache=True)
