@@ -213,7 +213,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of one document, and why."""
-    from pipeline.look import explanation, print_explanation
+    from pipeline.explain import explanation, print_explanation
 
     print_explanation(explanation(output, id_), out, as_json)
 

@@ -1,13 +1,11 @@
-"""Looking into an output: its rows, one document's story, and whether it is what it says."""
+"""Looking into an output: its rows, and whether it is what it says."""
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +19,24 @@ from pipeline.verify import MOST_PLACES, Scan, scan
 
 TABLES = ("documents", "ledger", "pairs", "clusters", "errors", "tokens")
 CELL = 120
+
+
+# Control characters and overrides of the reading direction, which could steer a terminal.
+_SYMBOLS = {
+    **{code: chr(0x2400 + code) for code in range(32)},
+    **dict.fromkeys([*range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"),
+    ord("\t"): " ",
+}
+
+
+def visible(text: str, newline: str = "⏎") -> str:
+    """Returns a text with symbols for all that could steer a terminal.
+
+    Args:
+        text: Any text.
+        newline: Stands for a line's end.
+    """
+    return text.translate({**_SYMBOLS, ord("\n"): newline})
 
 
 def _parts(root: str, folder: str) -> list[str]:
@@ -97,105 +113,8 @@ def _cell(value: Any) -> Text:
     if isinstance(value, float):
         return Text(f"{value:.4g}")
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = text.replace("\n", "⏎")
+    text = visible(text)
     return Text(text if len(text) <= CELL else f"{text[:CELL]}…")
-
-
-def _find(root: str, folder: str, identifier: str) -> Iterator[tuple[str, int]]:
-    """Yields the file and row of every document with an id."""
-    for url in _parts(root, folder):
-        with storage.open_binary(url) as source:
-            ids = pq.read_table(source, columns=["id"])["id"]
-        for row in pc.indices_nonzero(pc.equal(ids, identifier)).to_pylist():
-            yield url, row
-
-
-def explanation(output: str, identifier: str) -> list[dict[str, Any]]:
-    """Returns everything an output knows about the documents with an id (one, as a rule).
-
-    Raises:
-        UserError: no document has the id.
-    """
-    root = output.rstrip("/")
-    manifest = read_manifest(root)
-    stories = []
-    for url, row in _find(root, "documents", identifier):
-        document = _read(url).slice(row, 1).to_pylist()[0]
-        name = url.rsplit("/", 1)[-1]
-        verdict = _read(f"{root}/ledger/{name}").slice(row, 1).to_pylist()[0]
-        story = {**document, **{key: value for key, value in verdict.items() if key != "id"}}
-        story["rules"] = _rules(manifest, document)
-        if verdict["duplicate_of"]:
-            evidence = _read(f"{root}/clusters/{name}").filter(pc.field("id") == identifier)
-            story["duplicate"] = evidence.to_pylist()[0]
-        stories.append(story)
-    if not stories:
-        raise UserError(
-            f"{root} holds no document with the id {identifier}",
-            f"Ids look like these: gristmill inspect {root} ledger",
-        )
-    return stories
-
-
-def _rules(manifest: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns each active rule with the document's value and the bounds for its language."""
-    signals = document.get("signals") or {}
-    table = []
-    for name, settings in manifest["recipe"]["filters"].items():
-        for signal, value in (signals.get(name) or {}).items():
-            bounds = settings.get(signal)
-            if bounds is not None:
-                rule = f"{name}.{signal}"
-                cutoff = manifest["cutoffs"].get(rule)
-                there = bounds["languages"].get(document["language"], {})
-                table.append({"rule": rule, "value": value, **bounds, **there, "cutoff": cutoff})
-    return table
-
-
-def _told_apart(*values: float | None) -> list[str]:
-    """Writes numbers with four digits, or as many as it takes to tell those apart that differ."""
-    different = {value for value in values if value is not None}
-    for digits in range(4, 18):
-        if len({f"{value:.{digits}g}" for value in different}) == len(different):
-            break
-    return ["" if value is None else f"{value:.{digits}g}" for value in values]
-
-
-def print_explanation(stories: list[dict[str, Any]], console: Console, as_json: bool) -> None:
-    """Prints what became of a document: verdict, reason, every rule's value, an excerpt."""
-    if as_json:
-        print(json.dumps(stories, default=str, ensure_ascii=False, indent=1))
-        return
-    for story in stories:
-        reason = f" by {story['reason']}" if story["reason"] else ""
-        console.print(Text(f"{story['id']}: {story['verdict']}{reason}", style="bold"))
-        if story["reason"] and "duplicate" not in story:
-            value, threshold = _told_apart(story["value"], story["threshold"])
-            console.print(f"value {value}, threshold {threshold}")
-        if story["evidence"]:
-            console.print(Text(f"evidence: {story['evidence']}"))
-        if "duplicate" in story:
-            evidence = story["duplicate"]
-            console.print(
-                Text(
-                    f"duplicate of {evidence['kept_id']}, Jaccard {evidence['jaccard']:.4f}, "
-                    f"cluster of {evidence['cluster_size']}"
-                )
-            )
-        if story["partition"]:
-            console.print(f"partition {story['partition']}, {story['n_tokens']:,} tokens")
-        console.print(Text(f"source {story['source']}, {story['n_bytes']:,} bytes"))
-        table = Table("rule", "value", "from", "to", "cutoff", "")
-        for rule in story["rules"]:
-            failed = f"{rule['rule']}" in (story["failed"] or [])
-            table.add_row(
-                rule["rule"],
-                *_told_apart(*(rule[key] for key in ("value", "minimum", "maximum", "cutoff"))),
-                "failed" if failed else "",
-            )
-        if story["rules"]:
-            console.print(table)
-        console.print(Text(story["text"][:600]))
 
 
 def verify_output(output: str) -> str:
