@@ -195,15 +195,24 @@ def report(
 def inspect(
     output: OutputArgument,
     what: Annotated[
-        str, typer.Argument(help="documents, ledger, pairs, clusters, errors or tokens.")
+        str,
+        typer.Argument(
+            help="documents, ledger, errors or tokens; clusters (the largest first), suspicious "
+            "(those that may be none), duplicates (one by one) or pairs (all that were compared)."
+        ),
     ],
     limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Show rows of an output's tables."""
-    from pipeline.look import print_rows, rows
+    from pipeline.look import CLUSTERS, print_rows, rows
 
-    print_rows(rows(output, what, limit), out, as_json)
+    if what in CLUSTERS:
+        from pipeline.cluster_list import clusters, print_clusters
+
+        print_clusters(*clusters(output, what, limit), out, as_json)
+    else:
+        print_rows(rows(output, what, limit), out, as_json)
 
 
 @app.command()

@@ -17,7 +17,15 @@ from pipeline.output import FORMAT_VERSION
 from pipeline.verdicts import VERDICTS
 from pipeline.verify import MOST_PLACES, Scan, scan
 
-TABLES = ("documents", "ledger", "pairs", "clusters", "errors", "tokens")
+TABLES = {
+    "documents": ("documents",),
+    "ledger": ("ledger",),
+    "pairs": ("pairs",),
+    "duplicates": ("clusters",),
+    "errors": ("errors",),
+    "tokens": ("tokens/train", "tokens/validation"),
+}
+CLUSTERS = ("clusters", "suspicious")  # orders of `pipeline.cluster_list`
 CELL = 120
 
 
@@ -37,10 +45,6 @@ def visible(text: str, newline: str = "⏎") -> str:
         newline: Stands for a line's end.
     """
     return text.translate({**_SYMBOLS, ord("\n"): newline})
-
-
-def _parts(root: str, folder: str) -> list[str]:
-    return [file.url for file in storage.list_files(f"{root}/{folder}")]
 
 
 def read_manifest(root: str) -> dict[str, Any]:
@@ -81,10 +85,10 @@ def rows(output: str, what: str, limit: int) -> list[dict[str, Any]]:
         UsageError: there is no such table or it has no parts.
     """
     if what not in TABLES:
-        raise UsageError(f"no table named {what}", f"There are: {', '.join(TABLES)}.")
+        names = ", ".join((*TABLES, *CLUSTERS))
+        raise UsageError(f"no table named {what}", f"There are: {names}.")
     root = output.rstrip("/")
-    folders = ["tokens/train", "tokens/validation"] if what == "tokens" else [what]
-    urls = [url for folder in folders for url in _parts(root, folder)]
+    urls = [file.url for folder in TABLES[what] for file in storage.list_files(f"{root}/{folder}")]
     if not urls:
         raise UsageError(f"{root} holds no {what}", "Give the --output directory of a run.")
     found: list[dict[str, Any]] = []
@@ -113,8 +117,12 @@ def _cell(value: Any) -> Text:
     if isinstance(value, float):
         return Text(f"{value:.4g}")
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = visible(text)
-    return Text(text if len(text) <= CELL else f"{text[:CELL]}…")
+    return Text(clipped(text))
+
+
+def clipped(text: str) -> str:
+    """Returns a text for one cell of a table on a terminal."""
+    return visible(text[:CELL]) + "…" * (len(text) > CELL)
 
 
 def verify_output(output: str) -> str:
