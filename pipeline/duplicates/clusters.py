@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from dedup.survivors import DECISION
 from pipeline import storage
 from pipeline.arrow_files import read_arrow, write_arrow
-from pipeline.duplicates.choice import DECISION
 from pipeline.duplicates.exact import repeats
 from pipeline.duplicates.packs import Keyed, by_part, keys_of, rows_of, split
 from pipeline.duplicates.priority import dedup_of, id_hashes

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dedup.candidates import group_equal, repeated
 from pipeline.arrow_files import read_arrow, write_arrow
-from pipeline.duplicates.packs import Keyed, by_part, keys_of, rows_of, split
+from pipeline.duplicates.packs import Keyed, by_part, keys_of, parts_of, rows_of, split
 from pipeline.duplicates.priority import dedup_of, ranks, read_order
 from pipeline.output import Job
 
@@ -71,7 +71,8 @@ def group(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
     dropped, kept = group_equal(digests, documents, order)
     records = np.empty(len(dropped), _REPEAT)
     records["dropped"], records["kept"] = dropped, kept
-    for part, places in by_part(dropped):
+    records = records[parts_of(dropped) < job.n_parts]  # a document of the reference stays
+    for part, places in by_part(records["dropped"]):
         yield part, records[places].tobytes()
 
 
@@ -99,8 +100,8 @@ def repeats(job: Job, part: int, kinds: Iterable[Kind]) -> dict[str, NDArray[Any
         part: The part.
         kinds: Which of them; those that the recipe does not look for are left out.
     """
-    dedup = dedup_of(job)
-    on = {"url": dedup.url, "exact": dedup.exact is not None}
+    dedup, own = dedup_of(job), part < job.n_parts
+    on = {"url": own and dedup.url, "exact": own and dedup.exact is not None}
     tables = [
         read_arrow(job.output.part(f"work/{kind}", part, ".arrow")) for kind in kinds if on[kind]
     ]
