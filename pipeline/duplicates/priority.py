@@ -93,7 +93,7 @@ def order_table(
 
 def _preferred(documents: pa.RecordBatch, dedup: Dedup) -> Bytes | list[bytes]:
     """Returns what `dedup.prefer` says of n documents: uint8[n, width], or n byte strings."""
-    longest = _big_endian(~documents["n_bytes"].to_numpy().astype(">u4"))
+    longest = _big_endian((~documents["n_bytes"].to_numpy()).astype(">u4"))
     match dedup.prefer:
         case Best(best=signal):
             return _big_endian(_by_signal(documents, signal))
