@@ -1,12 +1,17 @@
-"""The columns of documents/, errors/ and work/signatures/, and how rows become batches."""
+"""The columns of documents/ and errors/, how rows become batches, and how they are read again."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from filters.registry import FILTERS
 from filters.rules import Signals
+from pipeline import storage
 from pipeline.duplicates.signatures import Marks
 from pipeline.recipe import Recipe
 
@@ -70,6 +75,25 @@ def documents_batch(rows: list[Row], schema: pa.Schema) -> pa.RecordBatch:
     ]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def read_rows(
+    url: str, rows: NDArray[np.int64], columns: Sequence[str]
+) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
+    """Yields some rows of a part of documents/, given in ascending order, a row group at a time.
+
+    Yields:
+        The rows' numbers and their columns.
+    """
+    with storage.open_binary(url) as source:
+        file = pq.ParquetFile(source)
+        start = 0
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            inside = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)]
+            if len(inside):
+                yield inside, file.read_row_group(group, columns=columns).take(inside - start)
+            start = end
 
 
 ERRORS_SCHEMA = pa.schema(

@@ -12,11 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from dedup.passages import cut
+from filters.redaction import redact
 from pipeline import storage
 from pipeline.arrow_files import read_arrow
 from pipeline.bpe import Encoder, definition_of, train
+from pipeline.documents import read_rows
+from pipeline.duplicates.cuts import ranges_of
 from pipeline.output import Job
-from pipeline.redacting import tags_of
+from pipeline.redacting import check_key, redacting, tags_of
 from pipeline.shards import ShardMetadata, TokenTable, token_dtype, write_parquet_shard, write_shard
 from pipeline.verdicts import PARTITIONS
 
@@ -94,18 +98,24 @@ def sample_of_kept(job: Job, share: float) -> Iterator[str]:
 
 
 def texts(job: Job, part: int, wanted: NDArray[np.bool_]) -> Iterator[tuple[int, str, str, int]]:
-    """Yields row, source, text and n_bytes of a part's wanted documents, a row group at a time."""
-    with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
-        file = pq.ParquetFile(source)
-        start = 0
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            inside = np.flatnonzero(wanted[start : start + rows])
-            if len(inside):
-                table = file.read_row_group(group, columns=["source", "text", "n_bytes"])
-                columns = [table.take(inside)[name].to_pylist() for name in table.column_names]
-                yield from zip((start + inside).tolist(), *columns, strict=True)
-            start += rows
+    """Yields row, source, text and n_bytes of a part's wanted documents, a row group at a time.
+
+    The texts are without what repeats others' (`pipeline.duplicates.passages`). Those that lose
+    something are redacted anew, since what was apart may now stand side by side.
+    """
+    ranges = ranges_of(job, part)
+    if ranges:
+        check_key(job.recipe.redaction, job.key_mark)
+    how = redacting(job.recipe.redaction) if ranges else None
+    rows = np.flatnonzero(wanted)
+    for inside, table in read_rows(job.documents(part), rows, ["source", "text", "n_bytes"]):
+        columns = [table[name].to_pylist() for name in table.column_names]
+        for row, source, text, n_bytes in zip(inside.tolist(), *columns, strict=True):
+            if how is None or row not in ranges:
+                yield row, source, text, n_bytes
+                continue
+            rest = redact(cut(text, ranges[row]), *how).text
+            yield row, source, rest, len(rest.encode())
 
 
 @lru_cache(maxsize=2)

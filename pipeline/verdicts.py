@@ -22,6 +22,7 @@ from filters.registry import FILTERS
 from filters.rules import Rule, thresholds_failed
 from pipeline import storage
 from pipeline.arrow_files import read_arrow
+from pipeline.duplicates.cuts import read_remains, removed_bytes
 from pipeline.output import Job
 from pipeline.recipe import Bounds, Recipe
 
@@ -51,6 +52,7 @@ LEDGER_SCHEMA = pa.schema(
         ("threshold", pa.float64()),
         ("duplicate_of", pa.string()),
         ("cluster_size", pa.uint32()),
+        ("n_removed", pa.uint32()),
         ("partition", pa.dictionary(pa.int8(), pa.string())),
         ("n_tokens", pa.uint32()),
         ("evidence", pa.string()),
@@ -210,7 +212,8 @@ def bin_documents(job: Job, part: int) -> dict[str, Any]:
     if done:
         return done
     errors = error_ids(job, part)
-    duplicates, stands = read_survivors(job, part), read_stands(job, part)
+    duplicates, stands = read_duplicates(job, part), read_stands(job, part)
+    remains = read_remains(job, part)
     place = duplicates["row"].to_numpy()
     start, counts = 0, Counter[tuple[str, str]]()
     kept_bytes = 0
@@ -220,6 +223,7 @@ def bin_documents(job: Job, part: int) -> dict[str, Any]:
     ):
         for documents, judgement in judged_batches(job, part):
             first, last = np.searchsorted(place, [start, start + len(documents)])
+            removed = removed_bytes(remains, start, len(documents))
             table = verdict_table(
                 documents,
                 judgement,
@@ -227,12 +231,13 @@ def bin_documents(job: Job, part: int) -> dict[str, Any]:
                 Duplicates.of(duplicates.slice(first, last - first), start),
                 stands_for(stands, start, len(documents)),
                 job.recipe,
+                removed,
             )
             writer.write_table(table)
             verdicts = table["verdict"].to_pylist()
             counts.update(zip(documents["source"].to_pylist(), verdicts, strict=True))
             kept = np.array([verdict == "kept" for verdict in verdicts], dtype=bool)
-            kept_bytes += int(documents["n_bytes"].to_numpy()[kept].sum())
+            kept_bytes += int((documents["n_bytes"].to_numpy() - removed)[kept].sum())
             start += len(documents)
     summary: dict[str, Any] = {
         "documents": start,
@@ -245,21 +250,24 @@ def bin_documents(job: Job, part: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """The documents of a batch that another one stands for; four arrays of one length."""
+    """The documents of a batch that others stand for; four arrays of one length.
+
+    The values are what the ledger says: a Jaccard, or the words that would remain.
+    """
 
     rows: NDArray[np.int64]
     kept_ids: list[str]
-    jaccards: NDArray[np.float64]
+    values: NDArray[np.float64]
     reasons: list[str]
 
     @classmethod
-    def of(cls, survivors: pa.Table, start: int) -> "Duplicates":
-        """Takes rows of work/survivors/, numbered from `start` on."""
+    def of(cls, duplicates: pa.Table, start: int) -> "Duplicates":
+        """Takes rows of `read_duplicates`, numbered from `start` on."""
         return cls(
-            survivors["row"].to_numpy().astype(np.int64) - start,
-            survivors["kept_id"].to_pylist(),
-            survivors["jaccard"].to_numpy(),
-            survivors["reason"].to_pylist(),
+            duplicates["row"].to_numpy().astype(np.int64) - start,
+            duplicates["kept_id"].to_pylist(),
+            duplicates["value"].to_numpy(),
+            duplicates["reason"].to_pylist(),
         )
 
 
@@ -268,6 +276,21 @@ def read_survivors(job: Job, part: int) -> pa.Table:
     if job.recipe.dedup is None:
         return SURVIVORS_SCHEMA.empty_table()
     return read_arrow(job.output.part("work/survivors", part, ".arrow"))
+
+
+def read_duplicates(job: Job, part: int) -> pa.Table:
+    """Reads all duplicates of one part, by ascending row: row, kept_id, value, reason.
+
+    Beside those of work/survivors/ they are the documents that are cut to too few words.
+    """
+    survivors = read_survivors(job, part).drop_columns("cluster_size")
+    whole = survivors.rename_columns(["row", "kept_id", "value", "reason"])
+    remains = read_remains(job, part)
+    remains = remains.filter(remains["dropped"])
+    reason = pa.array(["dedup.passages"] * len(remains), pa.string())
+    columns = [remains["row"], remains["kept_id"], remains["words"].cast(pa.float64()), reason]
+    cut = pa.table(columns, schema=whole.schema)
+    return pa.concat_tables([whole, cut]).sort_by("row").combine_chunks()
 
 
 def read_stands(job: Job, part: int) -> pa.Table:
@@ -295,6 +318,7 @@ def verdict_table(
     duplicates: Duplicates,
     stands: NDArray[np.uint32],
     recipe: Recipe,
+    removed: NDArray[np.uint32],
 ) -> pa.Table:
     """Returns the ledger of n documents; every document gets exactly one verdict.
 
@@ -307,6 +331,7 @@ def verdict_table(
         duplicates: Those that another one stands for.
         stands: uint32[n]: for how many documents each one stands if it is kept.
         recipe: Gives seed, validation share and the duplicates' threshold.
+        removed: uint32[n]: the bytes that each one loses if it is kept.
     """
     ids, n = documents["id"], len(documents)
     filtered = ~judgement.passed & ~errors
@@ -318,10 +343,8 @@ def verdict_table(
     rows = duplicates.rows
     duplicate[rows] = True
     reasons[rows] = duplicates.reasons
-    values[rows] = duplicates.jaccards
-    near = recipe.dedup.minhash if recipe.dedup else None
-    bounds = {"dedup.exact": 1.0, "dedup.minhash": near.threshold if near else np.nan}
-    thresholds[rows] = [bounds.get(reason, np.nan) for reason in duplicates.reasons]
+    values[rows] = duplicates.values
+    thresholds[rows] = [_threshold(recipe, reason) for reason in duplicates.reasons]
     duplicate_of[rows] = duplicates.kept_ids
 
     if judgement.rules:
@@ -347,11 +370,22 @@ def verdict_table(
         "threshold": pa.array(thresholds, mask=~dropped | np.isnan(thresholds)),
         "duplicate_of": pa.array(duplicate_of, pa.string()),
         "cluster_size": pa.array(stands, mask=~kept),
+        "n_removed": pa.array(removed, mask=~kept),
         "partition": pa.DictionaryArray.from_arrays(partition, list(PARTITIONS)),
         "n_tokens": pa.nulls(n, pa.uint32()),
         "evidence": _evidence(documents, reasons, filtered),
     }
     return pa.table(columns, schema=LEDGER_SCHEMA)
+
+
+def _threshold(recipe: Recipe, reason: str) -> float:
+    """Returns what the value of a duplicate is compared with."""
+    dedup = recipe.dedup
+    if dedup and dedup.minhash and reason == "dedup.minhash":
+        return dedup.minhash.threshold
+    if dedup and dedup.passages and reason == "dedup.passages":
+        return dedup.passages.min_words
+    return 1.0 if reason == "dedup.exact" else np.nan
 
 
 def _evidence(

@@ -181,7 +181,14 @@ def write_clusters(job: Job, pack: int, chunks: Iterable[bytes]) -> int:
     return len(table["kept_id"].unique())
 
 
-def finish(job: Job, clusters: int, pairs: int, large_buckets: int, uncompared: int) -> None:
+def finish(
+    job: Job,
+    clusters: int,
+    pairs: int,
+    large_buckets: int,
+    uncompared: int,
+    cut: dict[str, int] | None = None,
+) -> None:
     """Marks the match stage as finished, with what the report says of it."""
     counts = dict.fromkeys(REASONS, 0)
     for part in range(job.n_parts):
@@ -196,5 +203,6 @@ def finish(job: Job, clusters: int, pairs: int, large_buckets: int, uncompared: 
         "exact_duplicates": counts["dedup.exact"],
         "near_duplicates": counts["dedup.minhash"],
         "clusters": clusters,
+        "passages": cut,
     }
     job.output.commit("match", 0, job.fingerprint("match"), summary)

@@ -14,7 +14,16 @@ import numpy as np
 from apache_beam.pvalue import AsList
 
 from pipeline.beam_steps import Call, Spread
-from pipeline.duplicates import against, bands, choice, clusters, compare, exact, sketches
+from pipeline.duplicates import (
+    against,
+    bands,
+    choice,
+    clusters,
+    compare,
+    exact,
+    passages,
+    sketches,
+)
 from pipeline.duplicates.priority import dedup_of, write_order
 from pipeline.output import Job
 
@@ -56,10 +65,11 @@ class _Graph:
             near, pairs, buckets = self._near(ordered, done)
             done += near
         survivors = self._followed(parts, done)
+        cut = (self._passages(ordered, survivors),) if self.dedup.passages else ()
         finished = (
             self.pipeline
             | "one end" >> beam.Create([0])
-            | "finish match" >> self._call(_finish, survivors, *pairs, *buckets)
+            | "finish match" >> self._call(_finish, survivors, *pairs, *buckets, *cut)
         )
         return (finished,)
 
@@ -155,6 +165,20 @@ class _Graph:
         )
         return self._all_of(written, clusters.PACKS, "clusters") | (
             "write clusters" >> self._call(_write_clusters)
+        )
+
+    def _passages(self, ordered: Any, survivors: Any) -> Any:
+        """Cuts repeated parts out of the documents that are kept; returns what each part loses."""
+        found = (
+            ordered
+            | "spans" >> self._call(_span_packs, survivors, many=True)
+            | "group spans" >> beam.GroupByKey()
+            | "repeated spans" >> self._call(_group_spans, many=True)
+            | "group repeated spans" >> beam.GroupByKey()
+            | "name spans" >> self._call(_name_spans, many=True)
+        )
+        return self._all_of(found, self.job.n_parts, "passages") | (
+            "write passages" >> self._call(_write_passages)
         )
 
 
@@ -254,13 +278,30 @@ def _write_clusters(job: Job, keyed: tuple[int, Iterable[bytes]]) -> int:
     return clusters.write_clusters(job, *keyed)
 
 
+def _span_packs(job: Job, part: int, *done: list[int]) -> Iterator[tuple[int, bytes]]:
+    return passages.span_packs(job, part)
+
+
+def _group_spans(job: Job, keyed: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+    return passages.group_spans(job, *keyed)
+
+
+def _name_spans(job: Job, keyed: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+    return passages.name_spans(job, *keyed)
+
+
+def _write_passages(job: Job, keyed: tuple[int, Iterable[bytes]]) -> passages.Cut:
+    return passages.write_passages(job, *keyed)
+
+
 def _finish(
     job: Job,
     _: int,
     sizes: list[int],
-    pairs: Iterable[int] = (),
-    buckets: Iterable[tuple[int, bytes]] = (),
+    *found: list[Any],
 ) -> int:
+    pairs, buckets = found[:2] if dedup_of(job).minhash else ([], [])
     uncompared = [compare.uncompared_in(bucket) for _, bucket in buckets]
-    clusters.finish(job, sum(sizes), sum(pairs), len(uncompared), sum(uncompared))
+    cut = passages.total(found[-1]) if dedup_of(job).passages else None
+    clusters.finish(job, sum(sizes), sum(pairs), len(uncompared), sum(uncompared), cut)
     return 0

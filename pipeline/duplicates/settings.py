@@ -48,6 +48,18 @@ class MinHash(Section):
         return {**data, **chosen}
 
 
+class Passages(Section):
+    """Repeated parts of documents: cut out of all of them but one."""
+
+    unit: Literal["sentences", "lines", "paragraphs"] = Field(
+        default="sentences", description="what a span is a row of"
+    )
+    length: int = Field(default=3, ge=1, le=64, description="units in a span")
+    min_words: int = Field(
+        default=50, ge=0, description="a document that is cut to fewer words is dropped"
+    )
+
+
 class Best(Section):
     """Prefers the document with the best value of a signal."""
 
@@ -84,12 +96,17 @@ class Dedup(Section):
         description="drop texts equal in every byte, up to white space, or in their words",
     )
     minhash: MinHash | None = Field(default=MinHash(), description="null: no near-duplicates")
+    passages: Passages | None = Field(
+        default=None, description="cut repeated sentences, lines or paragraphs out of documents"
+    )
     alarm: Fraction = Field(
         default=0.5, description="warn when a source loses more than this share to duplicates"
     )
 
     @model_validator(mode="after")
     def _matches_something(self) -> Self:
-        if not (self.url or self.exact or self.minhash):
-            raise ValueError("url, exact and minhash are all off; turn matching off by dedup: null")
+        if not (self.url or self.exact or self.minhash or self.passages):
+            raise ValueError(
+                "url, exact, minhash and passages are all off; turn matching off by dedup: null"
+            )
         return self
