@@ -22,6 +22,7 @@ TABLES = {
     "ledger": ("ledger",),
     "pairs": ("pairs",),
     "duplicates": ("clusters",),
+    "passages": ("passages",),
     "errors": ("errors",),
     "tokens": ("tokens/train", "tokens/validation"),
 }

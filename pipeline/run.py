@@ -269,12 +269,14 @@ def _redacted_path(url: str, options: Options) -> str:
 def _remove_strays(job: Job, shards: set[str]) -> None:
     """Removes parts of an earlier run with other inputs or settings, and broken-off writes."""
     storage.remove_temporary(job.output.root)
+    dedup = job.recipe.dedup
     for folder in (
         "documents",
         "ledger",
         "errors",
         "clusters",
         "pairs",
+        "passages",
         "tokens/train",
         "tokens/validation",
     ):
@@ -283,8 +285,9 @@ def _remove_strays(job: Job, shards: set[str]) -> None:
             if folder.startswith("tokens/"):
                 stray = f"{folder}/{name}" not in shards
             elif folder in ("pairs", "clusters"):
-                dedup = job.recipe.dedup
                 stray = dedup is None or (folder == "pairs" and dedup.minhash is None)
+            elif folder == "passages" and not (dedup and dedup.passages):
+                stray = True
             else:
                 stray = int(name[5:].split(".")[0]) >= job.n_parts
             if stray:
