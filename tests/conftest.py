@@ -4,12 +4,12 @@ import json
 import random
 import signal
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -164,7 +164,7 @@ def run_stages(job: Any, shuffle: int | None = None, until: str = "tokenize") ->
     if job.recipe.filters.keeps():
         find_cutoffs(job)
     if job.recipe.dedup is not None:
-        _match(job, parts, mixed)
+        _match(job, mixed)
     if until == "match":
         return None
     for part in parts:
@@ -177,27 +177,64 @@ def run_stages(job: Any, shuffle: int | None = None, until: str = "tokenize") ->
     return take_accounts(job)
 
 
-def _match(job: Any, parts: list[int], mixed: Callable[[Any], list[Any]]) -> None:
-    from pipeline import match
-    from pipeline.survivors import choose_survivors
+def _match(job: Any, mixed: Callable[[Any], list[Any]]) -> None:
+    """Does what `pipeline.duplicates.flow` wires."""
+    from pipeline.duplicates import against, bands, choice, clusters, compare, exact, sketches
+    from pipeline.duplicates.priority import write_order
 
-    def grouped(pairs: Any) -> list[tuple[int, list[bytes]]]:
-        groups: dict[int, list[bytes]] = defaultdict(list)
-        for key, value in pairs:
-            groups[key].append(value)
+    if job.output.committed("match", 0, job.fingerprint("match")):
+        return
+    dedup, every = job.recipe.dedup, job.n_parts + job.reference_parts
+
+    def grouped(keyed: Any, all_of: int = 0) -> list[tuple[int, list[bytes]]]:
+        groups: dict[int, list[bytes]] = {number: [b""] for number in range(all_of)}
+        for key, value in keyed:
+            groups.setdefault(key, []).append(value)
         return mixed((key, mixed(values)) for key, values in groups.items())
 
-    packs = grouped(pack for part in parts for pack in match.hash_packs(job, part))
-    found = grouped(pair for key, chunks in packs for pair in match.match_pack(job, key, chunks))
-    near = [(key, match.distinct_pairs(c)) for key, c in found if key < match.PAIR_PACKS]
-    exact = [(key - match.PAIR_PACKS, c) for key, c in found if key >= match.PAIR_PACKS]
-    for part, rows in grouped(each for _, pairs in near for each in match.documents_in(pairs)):
-        match.write_sketches(job, part, rows)
-    for pack, pairs in near:
-        match.verify(job, pack, pairs)
-    for pack, chunks in exact:
-        match.write_exact(job, pack, chunks)
-    choose_survivors(job, [pack for pack, _ in near], [pack for pack, _ in exact])
+    def each(function: Callable[..., Any], groups: Any) -> list[Any]:
+        return [result for key, chunks in groups for result in function(job, key, chunks)]
+
+    for part in mixed(range(every)):
+        (write_order if part < job.n_parts else against.write_reference)(job, part)
+    kinds: list[Any] = ["url"] * dedup.url + ["exact"] * bool(dedup.exact)
+    for kind in kinds:
+        digests = [p for part in range(every) for p in exact.digest_packs(job, part, kind)]
+        for part, chunks in grouped(each(exact.group, grouped(digests)), job.n_parts):
+            exact.write_repeats(job, part, chunks, kind)
+
+    pairs, buckets = 0, []
+    if dedup.minhash:
+        packs = [pack for part in range(every) for pack in bands.band_packs(job, part)]
+        found = each(bands.candidate_pairs, grouped(packs))
+        for again in range(compare.PASSES):
+            buckets = [bucket for key, bucket in found if key == bands.LARGE_BUCKET]
+            small = [(key, chunk) for key, chunk in found if key != bands.LARGE_BUCKET]
+            distinct = [
+                (pack, bands.distinct_pairs(chunks))
+                for pack, chunks in grouped(small, bands.PAIR_PACKS)
+            ]
+            if again == 0:
+                keys = [keys.ravel() for _, keys in distinct]
+                keys += [np.frombuffer(bucket, "<u8")[1:] for bucket in buckets]
+                rows = [found for some in keys for found in bands.documents_in(some)]
+                for part, chunks in grouped(rows):
+                    sketches.write_sketches(job, part, chunks)
+            for pack, some in distinct:
+                compare.compare(job, pack, some, again)
+            for part, chunks in grouped(choice.choose(job, again)):
+                clusters.write_near(job, part, chunks)
+            found = [p for bucket in mixed(buckets) for p in compare.leaders_of_bucket(job, bucket)]
+        pairs = sum(compare.publish_pairs(job, pack) for pack in range(bands.PAIR_PACKS))
+
+    links = [link for part in range(every) for link in clusters.start(job, part)]
+    for _ in range(2):
+        links = each(clusters.follow, grouped(links))
+    named = each(clusters.name_kept, grouped(links, every))
+    written = each(clusters.write_survivors, grouped(named, job.n_parts))
+    sizes = [clusters.write_clusters(job, *some) for some in grouped(written, clusters.PACKS)]
+    uncompared = sum(map(compare.uncompared_in, buckets))
+    clusters.finish(job, sum(sizes), pairs, len(buckets), uncompared)
 
 
 def make_test_job(
