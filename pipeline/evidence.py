@@ -15,7 +15,7 @@ def shared_shingles(settings: dict[str, Any], one: str, other: str) -> dict[str,
         one: A text.
         other: Another.
     """
-    a, b = (shingle_hashes(text, settings["shingle"]) for text in (one, other))
+    a, b = (shingle_hashes(text, settings["shingle"], settings["unit"]) for text in (one, other))
     both = len(np.intersect1d(a, b, assume_unique=True))
     either = len(a) + len(b) - both
     return {"both": both, "either": either, "jaccard": both / either if either else 0.0}

@@ -85,9 +85,10 @@ def _duplicate(root: str, manifest: dict[str, Any], story: Story) -> dict[str, A
     found["kept_in"], other = _kept_document(root, settings.get("against"), kept_id)
     if other is None:
         return found
-    found["kept_source"], found["kept_url"] = other["source"], other["url"]
+    found["kept"] = {"source": other["source"], "url": other["url"]}
     if settings["minhash"]:
-        found["shingles"] = shared_shingles(settings["minhash"], story["text"], other["text"])
+        shared = shared_shingles(settings["minhash"], story["text"], other["text"])
+        found["shingles"] = {**shared, **{k: settings["minhash"][k] for k in ("shingle", "unit")}}
     found["same_text"] = story["text"] == other["text"]
     found["diff"] = asdict(compare(other["text"], story["text"]))
     return found
@@ -110,7 +111,7 @@ def _kept_document(
 def _stands_for(root: str, kept_id: str) -> dict[str, Any]:
     """Returns how many documents a kept one stands for besides itself, and the least similar."""
     rows = _rows_where(root, "clusters", pc.field("kept_id") == kept_id)
-    rows.sort(key=lambda row: (1.0 if row["jaccard"] is None else row["jaccard"], row["id"]))
+    rows.sort(key=lambda row: (2.0 if row["jaccard"] is None else row["jaccard"], row["id"]))
     return {"number": len(rows), "least_similar": rows[:MOST_MEMBERS]}
 
 
@@ -170,7 +171,9 @@ def _print_story(story: Story, console: Console) -> None:
         _print_others(story, console)
     if story["partition"]:
         console.print(f"partition {story['partition']}, {story['n_tokens']:,} tokens")
-    console.print(Text(visible(f"source {story['source']}, {story['n_bytes']:,} bytes")))
+    console.print(Text(visible(f"{_origin(story)}, {story['n_bytes']:,} bytes")))
+    if "diff" in story.get("duplicate", {}):
+        _print_diff(story["duplicate"], console)
     table = Table("rule", "value", "from", "to", "cutoff", "")
     for rule in story["rules"]:
         failed = f"{rule['rule']}" in (story["failed"] or [])
@@ -181,10 +184,12 @@ def _print_story(story: Story, console: Console) -> None:
         )
     if story["rules"]:
         console.print(table)
-    if "diff" in story.get("duplicate", {}):
-        _print_diff(story["duplicate"], console)
-    else:
+    if "diff" not in story.get("duplicate", {}):
         console.print(Text(visible(story["text"][:EXCERPT], newline="\n")))
+
+
+def _origin(document: dict[str, Any]) -> str:
+    return f"source {document['source']}" + (f", {document['url']}" if document["url"] else "")
 
 
 def _print_pair(story: Story, console: Console) -> None:
@@ -192,21 +197,20 @@ def _print_pair(story: Story, console: Console) -> None:
     found = story["duplicate"]
     jaccard, threshold = told_apart(found.get("jaccard"), story["threshold"])
     why = {
-        "dedup.url": ", which has the same URL",
+        "dedup.url": " by the URL",
         "dedup.exact": f", Jaccard {jaccard}: equal texts",
     }.get(story["reason"], f", Jaccard {jaccard}, threshold {threshold}")
     console.print(Text(visible(f"duplicate of {found['kept_id']}{why}")))
     if "shingles" in found:
         shared = found["shingles"]
         console.print(
-            f"{shared['both']:,} shingles are in both texts, {shared['either']:,} in either: "
-            f"Jaccard {shared['jaccard']:.4f}"
+            f"shingles of {shared['shingle']} {shared['unit']}: {shared['both']:,} are in both "
+            f"texts, {shared['either']:,} in either, Jaccard {shared['jaccard']:.4f}"
         )
     if "cluster_size" in found:
         console.print(f"cluster of {found['cluster_size']:,} documents")
-    if "diff" in found:
-        url = f", {found['kept_url']}" if found["kept_url"] else ""
-        console.print(Text(visible(f"the kept one: source {found['kept_source']}{url}")))
+    if "kept" in found:
+        console.print(Text(visible(f"the kept one: {_origin(found['kept'])}")))
     else:
         console.print(Text(visible(f"its text is in {found['kept_in']}, which cannot be read")))
 
@@ -217,7 +221,8 @@ def _print_others(story: Story, console: Console) -> None:
     if others["number"]:
         rest = others["number"] - len(others["least_similar"])
         console.print(
-            f"stands for {others['number']:,} other documents"
+            f"stands for {others['number']:,} other document"
+            + "s" * (others["number"] > 1)
             + (f"; the {len(others['least_similar'])} least similar:" if rest else ":")
         )
         for row in others["least_similar"]:
@@ -243,8 +248,8 @@ def _print_diff(found: dict[str, Any], console: Console) -> None:
         f"{diff['added']:,} added" + ("" if diff["hunks"] else "; only white space differs")
     )
     for hunk in diff["hunks"]:
-        line = Text(f"@@ word {hunk['old']:,} | word {hunk['new']:,} @@ ", style="cyan")
-        console.print(line + diff_line(hunk["pieces"]))
+        console.print(f"@@ word {hunk['old']:,} | word {hunk['new']:,} @@", style="cyan")
+        console.print(diff_line(hunk["pieces"]))
     if diff["more_hunks"]:
         console.print(f"and {diff['more_hunks']:,} more places")
     if diff["cut"]:

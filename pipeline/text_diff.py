@@ -10,10 +10,10 @@ count as replaced.
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Literal
 
 from dedup.shingles import UNSPACED_BLOCKS
@@ -25,6 +25,7 @@ CONTEXT = 10  # words that are the same, before and after a change
 MOST_SHOWN = 80  # words of one piece
 LONGEST = 1_000  # characters of one piece
 ANCHORS = (8, 3, 1)  # words in a row that must be the same and occur once
+MEANINGFUL = 3  # words in a row between long replaced passages
 SMALL = 4_096  # words of the old text times words of the new one, for difflib
 WORK = 10_000_000  # words looked at in all
 
@@ -119,7 +120,7 @@ def compare(old: str, new: str) -> Diff:
     before, after = _Words(old), _Words(new)
     known: dict[str, int] = {}
     blocks, coarse = _blocks(before.numbers(known), after.numbers(known))
-    changes = list(_changes(blocks, len(before), len(after)))
+    changes = list(_changes(_readable(blocks, len(before), len(after)), len(before), len(after)))
     groups = _groups(changes)
     return Diff(
         hunks=[_hunk(group, before, after) for group in groups[:MOST_HUNKS]],
@@ -224,7 +225,18 @@ def _longest_increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return chosen[::-1]
 
 
-def _changes(blocks: list[Block], olds: int, news: int) -> Iterator[Change]:
+def _readable(blocks: list[Block], olds: int, news: int) -> Iterator[Block]:
+    """Yields the blocks without the few words that long replaced passages happen to share."""
+    i = j = 0
+    for (x, y, size), (next_x, next_y, _) in pairwise([*blocks, (olds, news, 0)]):
+        before = max(x - i, y - j)
+        after = max(next_x - x, next_y - y) - size
+        if size >= MEANINGFUL or min(before, after) < 2 * MEANINGFUL:
+            yield x, y, size
+            i, j = x + size, y + size
+
+
+def _changes(blocks: Iterable[Block], olds: int, news: int) -> Iterator[Change]:
     """Yields what lies between blocks: from where to where in the old and in the new text."""
     i = j = 0
     for x, y, size in [*blocks, (olds, news, 0)]:

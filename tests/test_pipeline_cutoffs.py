@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.look import explanation
+from pipeline.explain import explanation
 from pipeline.recipe import Recipe
 from pipeline.verdicts import known_cutoffs, rules_of, tie_hashes
 
