@@ -191,7 +191,9 @@ class Job:
             UserError: a part is not finished.
         """
         found = []
-        for part in range(1 if stage in ("cutoffs", "match", "tokenizer") else self.n_parts):
+        for part in range(
+            1 if stage in ("cutoffs", "compare", "match", "tokenizer") else self.n_parts
+        ):
             summary = self.output.committed(stage, part, self.fingerprint(stage, part))
             if summary is None:
                 raise UserError(
@@ -205,7 +207,8 @@ class Job:
         """Returns the hash of everything that a stage's part depends on.
 
         Args:
-            stage: mill, cutoffs, match, bin, tokenizer or tokenize; each depends on those before.
+            stage: mill, cutoffs, compare, match, bin, tokenizer or tokenize; each depends on those
+                before, but match's threshold does not count for compare.
             part: The part's number; only mill's parts depend on single splits.
         """
         settings = self.recipe.model_dump(mode="json")
@@ -217,6 +220,7 @@ class Job:
         # Bounds and parameters; of files the content, as where they lie changes nothing.
         bounded = {name: {**settings["filters"][name], **parameters[name]} for name in parameters}
         minhash = settings["dedup"] and settings["dedup"]["minhash"]
+        signed = minhash and {key: minhash[key] for key in _SIGNED}
         mill = [
             self.code,
             {key: value for key, value in settings["source"].items() if key != "inputs"},
@@ -224,17 +228,20 @@ class Job:
             settings["redaction"] and {**settings["redaction"], "key": self.key_mark},
             list(parameters.items()),
             settings["stop_at_first"] and bounded,
-            minhash and {key: minhash[key] for key in _SIGNED},
+            signed,
             settings["dedup"] and [settings["dedup"]["exact"], settings["dedup"]["url"]],
         ]
         if stage == "mill":
             return digest([mill, self.splits[part].to_dict()])
         cutoffs = [mill, self.plan, bounded]
-        match = [cutoffs, {**(settings["dedup"] or {}), "alarm": None}, self.reference]
+        matching = {k: v for k, v in (settings["dedup"] or {}).items() if k != "alarm"}
+        match = [cutoffs, matching, self.reference]
+        compared = {k: v for k, v in matching.items() if k not in ("minhash", "passages", "rounds")}
         verdicts = [match, settings["seed"], settings["tokens"]["validation"]]
         tokenizer = [verdicts, settings["tokenizer"], self.given_tokenizer]
         chain = {
             "cutoffs": cutoffs,
+            "compare": [cutoffs, compared, signed, self.reference],
             "match": match,
             "bin": verdicts,
             "tokenizer": tokenizer,
@@ -249,7 +256,7 @@ def discard_stale(job: Job) -> None:
     Their files are about to be replaced. If that is broken off, and the old settings come back, an
     old marker would vouch for a new file.
     """
-    for stage in ("mill", "cutoffs", "match", "bin", "tokenizer", "tokenize"):
+    for stage in ("mill", "cutoffs", "compare", "match", "bin", "tokenizer", "tokenize"):
         for file in storage.list_files(job.output.path(f"work/{stage}")):
             part = int(file.url.rsplit("/part-", 1)[-1].removesuffix(".json"))
             stale = stage == "mill" and part >= job.n_parts

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dedup.survivors import DECISION
 from pipeline import storage
 from pipeline.arrow_files import read_arrow, write_arrow
+from pipeline.duplicates.compare import comparisons
 from pipeline.duplicates.exact import repeats
 from pipeline.duplicates.packs import Keyed, by_part, keys_of, rows_of, split
 from pipeline.duplicates.priority import dedup_of, id_hashes
@@ -181,14 +182,7 @@ def write_clusters(job: Job, pack: int, chunks: Iterable[bytes]) -> int:
     return len(table["kept_id"].unique())
 
 
-def finish(
-    job: Job,
-    clusters: int,
-    pairs: int,
-    large_buckets: int,
-    uncompared: int,
-    cut: dict[str, int] | None = None,
-) -> None:
+def finish(job: Job, clusters: int, cut: dict[str, int] | None = None) -> None:
     """Marks the match stage as finished, with what the report says of it."""
     counts = dict.fromkeys(REASONS, 0)
     for part in range(job.n_parts):
@@ -196,9 +190,7 @@ def finish(
         for count in table["reason"].value_counts().to_pylist():
             counts[count["values"]] += count["counts"]
     summary = {
-        "pairs": pairs,
-        "large_buckets": large_buckets,
-        "uncompared": uncompared,
+        **(comparisons(job) or dict.fromkeys(("pairs", "large_buckets", "uncompared"), 0)),
         "url_duplicates": counts["dedup.url"],
         "exact_duplicates": counts["dedup.exact"],
         "near_duplicates": counts["dedup.minhash"],

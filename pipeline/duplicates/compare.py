@@ -162,3 +162,24 @@ def publish_pairs(job: Job, pack: int) -> int:
     with storage.atomic(job.output.part("pairs", pack, ".parquet")) as sink:
         pq.write_table(public, sink, compression="zstd")
     return len(public)
+
+
+def finish(job: Job, pairs: int, large_buckets: int, uncompared: int) -> None:
+    """Marks the comparisons as finished."""
+    summary = {"pairs": pairs, "large_buckets": large_buckets, "uncompared": uncompared}
+    job.output.commit("compare", 0, job.fingerprint("compare"), summary)
+
+
+def comparisons(job: Job) -> dict[str, int] | None:
+    """Returns how much was compared; None if it is not finished or compares nothing."""
+    done = job.output.committed("compare", 0, job.fingerprint("compare"))
+    return done and {key: value for key, value in done.items() if key != "fingerprint"}
+
+
+def can_choose_anew(job: Job) -> bool:
+    """Tells whether only the choice is left, since all pairs were compared for another threshold.
+
+    In a large bucket the threshold decides who is compared, so then they were not.
+    """
+    done = comparisons(job)
+    return done is not None and not done["large_buckets"]

@@ -54,24 +54,30 @@ class _Graph:
 
     def build(self, ready: tuple[Any, ...]) -> tuple[Any, ...]:
         parts = self._numbers("all parts", self.job.n_parts + self.job.reference_parts)
-        ordered = parts | "spread order" >> Spread() | "order" >> self._call(_order, *ready)
-        done: tuple[Any, ...] = ()
-        if self.dedup.url:
-            done += (self._equal(ordered, "url", done),)
-        if self.dedup.exact:
-            done += (self._equal(ordered, "exact", done),)
-        pairs, buckets = (), ()
-        if self.dedup.minhash:
-            near, pairs, buckets = self._near(ordered, done)
-            done += near
+        if compare.can_choose_anew(self.job):  # only the threshold is another one
+            ordered, done = parts, (self._chosen(0, ready),)
+        else:
+            ordered = parts | "spread order" >> Spread() | "order" >> self._call(_order, *ready)
+            done = self._compared(ordered)
         survivors = self._followed(parts, done)
         cut = (self._passages(ordered, survivors),) if self.dedup.passages else ()
         finished = (
             self.pipeline
             | "one end" >> beam.Create([0])
-            | "finish match" >> self._call(_finish, survivors, *pairs, *buckets, *cut)
+            | "finish match" >> self._call(_finish, survivors, *cut)
         )
         return (finished,)
+
+    def _compared(self, ordered: Any) -> tuple[Any, ...]:
+        """Finds who repeats whom; returns what says that all of it is written."""
+        done: tuple[Any, ...] = ()
+        if self.dedup.url:
+            done += (self._equal(ordered, "url", done),)
+        if self.dedup.exact:
+            done += (self._equal(ordered, "exact", done),)
+        if self.dedup.minhash:
+            done += self._near(ordered, done)
+        return done
 
     def _numbers(self, label: str, count: int) -> Any:
         counted = self.pipeline | f"count {label}" >> beam.Create([count])
@@ -98,8 +104,8 @@ class _Graph:
             f"write {kind}" >> self._call(partial(_write_repeats, kind))
         )
 
-    def _near(self, ordered: Any, done: tuple[Any, ...]) -> tuple[Any, Any, Any]:
-        """Finds near-duplicates; returns what writes decisions, pairs and counts."""
+    def _near(self, ordered: Any, done: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Finds near-duplicates; returns what says that pairs and decisions are written."""
         found = (
             ordered
             | "bands" >> self._call(_band_packs, *done, many=True)
@@ -137,9 +143,14 @@ class _Graph:
             | "spread files of pairs" >> Spread()
             | "publish pairs" >> self._call(_publish, *compared)
         )
-        return tuple(chosen), (published,), (buckets,)
+        counted = (
+            self.pipeline
+            | "one count" >> beam.Create([0])
+            | "count compared" >> self._call(_count, published, buckets)
+        )
+        return (*chosen, counted)
 
-    def _chosen(self, again: int, compared: list[Any]) -> Any:
+    def _chosen(self, again: int, compared: Iterable[Any]) -> Any:
         """Chooses survivors from all pairs compared so far."""
         return (
             self.pipeline
@@ -294,14 +305,12 @@ def _write_passages(job: Job, keyed: tuple[int, Iterable[bytes]]) -> passages.Cu
     return passages.write_passages(job, *keyed)
 
 
-def _finish(
-    job: Job,
-    _: int,
-    sizes: list[int],
-    *found: list[Any],
-) -> int:
-    pairs, buckets = found[:2] if dedup_of(job).minhash else ([], [])
+def _count(job: Job, _: int, pairs: list[int], buckets: list[tuple[int, bytes]]) -> int:
     uncompared = [compare.uncompared_in(bucket) for _, bucket in buckets]
-    cut = passages.total(found[-1]) if dedup_of(job).passages else None
-    clusters.finish(job, sum(sizes), sum(pairs), len(uncompared), sum(uncompared), cut)
+    compare.finish(job, sum(pairs), len(uncompared), sum(uncompared))
+    return 0
+
+
+def _finish(job: Job, _: int, sizes: list[int], *cut: list[Any]) -> int:
+    clusters.finish(job, sum(sizes), passages.total(*cut) if cut else None)
     return 0
