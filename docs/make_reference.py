@@ -12,6 +12,7 @@ from pipeline.recipe import Recipe
 from pipeline.sources.records import ERRORS
 from pipeline.summary import attribute_descriptions, plain_default
 
+_NONE = type(None)
 PAGE = Path(__file__).with_name("reference.md")
 
 
@@ -67,10 +68,10 @@ def _keys(model: type[BaseModel], prefix: str) -> list[str]:
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
-    for part in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(part, type) and issubclass(part, BaseModel):
-            return part
-    return None
+    """Returns the model of a section, or of one that may be null; other unions are one setting."""
+    parts = [part for part in getattr(annotation, "__args__", (annotation,)) if part is not _NONE]
+    model = parts[0] if len(parts) == 1 else None
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
 def _plain(value: Any) -> str:

@@ -156,6 +156,10 @@ def _describe(
     tree: CommentedMap | None,
 ) -> str:
     path: Path_ = tuple(problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    key, colon, rest = message.partition(": ")
+    if not path and colon and " " not in key:  # several sections disagree, and it says about what
+        path, message = tuple(key.split(".")), rest
     where = next(
         (
             f"--set {'.'.join(map(str, key))}"
@@ -164,7 +168,6 @@ def _describe(
         ),
         None,
     ) or _position(path, origin, tree)
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = f"expected {message}" if problem["msg"].startswith("Input should be ") else message
     if problem["type"] == "extra_forbidden":
         valid = _fields(model, path[:-1])

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.settings import Section
 
+MOST_SOURCES = 2**16 - 1  # their places are stored in 16 bits
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -70,8 +71,14 @@ class Sources(Section):
     """Prefers the documents of some sources."""
 
     sources: list[str] = Field(
-        min_length=1, max_length=2**16 - 1, description="names of sources, the preferred one first"
+        min_length=1,
+        max_length=MOST_SOURCES,
+        description="names of sources, the preferred one first",
     )
+
+
+def _are_names(values: list[Any]) -> bool:
+    return len(values) <= MOST_SOURCES and all(isinstance(value, str) for value in values)
 
 
 class Dedup(Section):
@@ -102,6 +109,26 @@ class Dedup(Section):
     alarm: Fraction = Field(
         default=0.5, description="warn when a source loses more than this share to duplicates"
     )
+
+    @field_validator("prefer", mode="before")
+    @classmethod
+    def _one_of_four(cls, value: Any) -> Any:
+        """Says what is expected once, not once for each form."""
+        match value:
+            case "longest" | "first_url" | Best() | Sources():
+                return value
+            case {"best": str(), **more} if not more:
+                return value
+            case {"sources": [_, *_] as names, **more} if not more and _are_names(names):
+                return value
+        raise ValueError("expected longest, first_url, {best: FILTER.SIGNAL} or {sources: [A, B]}")
+
+    @field_validator("exact", mode="before")
+    @classmethod
+    def _no_switch(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("expected bytes, spaces or words; null turns it off")
+        return value
 
     @model_validator(mode="after")
     def _matches_something(self) -> Self:
