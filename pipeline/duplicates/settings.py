@@ -18,7 +18,10 @@ class MinHash(Section):
     )
     shingle: int = Field(default=5, ge=1, le=64, description="words or characters in a shingle")
     target: Fraction | None = Field(
-        default=None, description="choose bands and rows such that 99.9 % at this Jaccard are found"
+        default=None,
+        gt=0,
+        strict=True,  # what is taken for a number here must be one where bands are chosen
+        description="choose bands and rows such that 99.9 % at this Jaccard are found",
     )
     bands: int = Field(default=20, ge=1, le=256, description="bands of the signature")
     rows: int = Field(default=5, ge=1, le=64, description="rows in a band")
