@@ -18,7 +18,7 @@ from filters.redaction import redact
 from filters.rules import Rule
 from pipeline import storage
 from pipeline.accounts import Accounts, Tally
-from pipeline.duplicates.clusters import PACKS, REASONS
+from pipeline.duplicates.clusters import PACKS
 from pipeline.errors import without_user_info
 from pipeline.output import Job
 from pipeline.redacting import options_of
@@ -131,7 +131,7 @@ def _funnel(job: Job, accounts: Accounts) -> list[dict[str, Any]]:
                 dropped.add(tally)
         drop(name, dropped)
     if job.recipe.dedup:
-        for reason in REASONS:
+        for reason in job.recipe.dedup.reasons:
             drop(reason, by_reason.get(("duplicate", reason), Tally()))
     rows[-1]["tokens"] = accounts.verdict("kept").tokens
     return rows

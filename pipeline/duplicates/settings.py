@@ -133,6 +133,12 @@ class Dedup(Section):
             raise ValueError("expected bytes, spaces or words; null turns it off")
         return value
 
+    @property
+    def reasons(self) -> list[str]:
+        """The ledger's reasons that these settings can give, in the order of the steps."""
+        steps = ("url", "exact", "minhash", "passages")
+        return [f"dedup.{step}" for step in steps if getattr(self, step)]
+
     @model_validator(mode="after")
     def _matches_something(self) -> Self:
         if not (self.url or self.exact or self.minhash or self.passages):
