@@ -234,9 +234,11 @@ class Job:
         if stage == "mill":
             return digest([mill, self.splits[part].to_dict()])
         cutoffs = [mill, self.plan, bounded]
-        matching = {k: v for k, v in (settings["dedup"] or {}).items() if k != "alarm"}
+        dedup = settings["dedup"] or {}
+        # The alarm only warns, and rounds choose the same survivors.
+        matching = {k: v for k, v in dedup.items() if k not in ("alarm", "rounds")}
         match = [cutoffs, matching, self.reference]
-        compared = {k: v for k, v in matching.items() if k not in ("minhash", "passages", "rounds")}
+        compared = {k: v for k, v in matching.items() if k not in ("minhash", "passages")}
         verdicts = [match, settings["seed"], settings["tokens"]["validation"]]
         tokenizer = [verdicts, settings["tokenizer"], self.given_tokenizer]
         chain = {

@@ -314,6 +314,8 @@ class Recipe(Section):
     def hash(self) -> str:
         """SHA-256 of all settings that can change what becomes of a document."""
         settings = self.model_dump(mode="json", exclude={"description", "max_error_rate"})
+        if settings["dedup"]:
+            del settings["dedup"]["rounds"]  # any number gives the same result
         del settings["source"]["inputs"]  # the same files have other names on other machines
         settings["filters"] = list(settings["filters"].items())  # the first to fail is the reason
         return digest(settings)

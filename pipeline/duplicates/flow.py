@@ -25,6 +25,7 @@ from pipeline.duplicates import (
     sketches,
 )
 from pipeline.duplicates.priority import dedup_of, write_order
+from pipeline.duplicates.rounds import ChooseInRounds
 from pipeline.output import Job
 
 
@@ -152,10 +153,14 @@ class _Graph:
 
     def _chosen(self, again: int, compared: Iterable[Any]) -> Any:
         """Chooses survivors from all pairs compared so far."""
+        if self.dedup.rounds:
+            label = f"choose in rounds {again}"
+            decisions = self.pipeline | label >> ChooseInRounds(self.job, again, compared)
+        else:
+            one = self.pipeline | f"one choice {again}" >> beam.Create([again])
+            decisions = one | f"choose {again}" >> self._call(_choose, *compared, many=True)
         return (
-            self.pipeline
-            | f"one choice {again}" >> beam.Create([again])
-            | f"choose {again}" >> self._call(_choose, *compared, many=True)
+            decisions
             | f"group choice {again}" >> beam.GroupByKey()
             | f"write near {again}" >> self._call(_write_near)
         )

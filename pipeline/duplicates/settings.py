@@ -109,6 +109,12 @@ class Dedup(Section):
     passages: Passages | None = Field(
         default=None, description="cut repeated sentences, lines or paragraphs out of documents"
     )
+    rounds: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="choose who stays in so many rounds on all workers; 0: in one process",
+    )
     alarm: Fraction = Field(
         default=0.5, description="warn when a source loses more than this share to duplicates"
     )
