@@ -155,7 +155,7 @@ class _Graph:
         """Chooses survivors from all pairs compared so far."""
         if self.dedup.rounds:
             label = f"choose in rounds {again}"
-            decisions = self.pipeline | label >> ChooseInRounds(self.job, again, compared)
+            decisions = self.pipeline | label >> ChooseInRounds(self.job, again, list(compared))
         else:
             one = self.pipeline | f"one choice {again}" >> beam.Create([again])
             decisions = one | f"choose {again}" >> self._call(_choose, *compared, many=True)
