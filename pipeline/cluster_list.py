@@ -23,7 +23,8 @@ from rich.text import Text
 
 from pipeline import storage
 from pipeline.errors import UsageError
-from pipeline.look import clipped, read_manifest
+from pipeline.look import read_manifest
+from pipeline.visible import clipped
 
 Cluster = dict[str, Any]
 MOST_SOURCES = 4  # shown of a cluster

@@ -78,9 +78,14 @@ def documents_batch(rows: list[Row], schema: pa.Schema) -> pa.RecordBatch:
 
 
 def read_rows(
-    url: str, rows: NDArray[np.int64], columns: Sequence[str]
+    url: str, rows: NDArray[np.int64], columns: Sequence[str] | None
 ) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
     """Yields some rows of a part of documents/, given in ascending order, a row group at a time.
+
+    Args:
+        url: The file.
+        rows: Numbers of rows.
+        columns: Which columns; all if None.
 
     Yields:
         The rows' numbers and their columns.

@@ -16,13 +16,15 @@ from rich.text import Text
 from pipeline import storage
 from pipeline.errors import UserError
 from pipeline.evidence import shared_shingles
-from pipeline.look import read_manifest, visible
-from pipeline.lookup import kept, places, read_rows
+from pipeline.look import read_manifest
+from pipeline.lookup import stands, stories
 from pipeline.text_diff import MOST_WORDS, compare
+from pipeline.visible import clipped, visible
 
 EXCERPT = 600
 MOST_MEMBERS = 5
 MOST_MISSES = 3
+MOST_CUTS = 5
 
 Story = dict[str, Any]
 _MARKS = {
@@ -40,25 +42,22 @@ def explanation(output: str, identifier: str) -> list[Story]:
     """
     root = output.rstrip("/")
     manifest = read_manifest(root)
-    stories = []
-    for _, place in places(root, [identifier]):
-        document, verdict = (
-            read_rows(f"{root}/{folder}/{place.file}", [place.row]).to_pylist()[0]
-            for folder in ("documents", "ledger")
-        )
-        story = {**document, **verdict, "rules": _rules(manifest, document)}
-        if verdict["duplicate_of"]:
+    told = []
+    for story in stories(root, [identifier]):
+        story["rules"] = _rules(manifest, story)
+        if story["duplicate_of"]:
             story["duplicate"] = _duplicate(root, manifest, story)
-        elif verdict["verdict"] == "kept" and manifest["recipe"]["dedup"]:
+        elif story["verdict"] == "kept" and manifest["recipe"]["dedup"]:
             story["stands_for"] = _stands_for(root, identifier)
             story["compared"] = _compared(root, manifest, identifier)
-        stories.append(story)
-    if not stories:
+        story["cut"] = _cut(root, story)
+        told.append(story)
+    if not told:
         raise UserError(
             f"{root} holds no document with the id {visible(identifier)}",
             f"Ids look like these: gristmill inspect {root} ledger",
         )
-    return stories
+    return told
 
 
 def _rules(manifest: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -99,11 +98,13 @@ def _kept_document(
 ) -> tuple[str, dict[str, Any] | None]:
     """Returns the output that a kept document is in, and the document if it can be read."""
     columns = ["source", "url", "text"]
-    found = kept(root, [kept_id], columns)
-    if found or not against:
-        return root, found.get(kept_id)
+    for story in stories(root, [kept_id], columns):
+        if stands(story):
+            return root, story
+    if not against:
+        return root, None
     try:
-        return against, kept(against.rstrip("/"), [kept_id], columns).get(kept_id)
+        return against, next(filter(stands, stories(against.rstrip("/"), [kept_id], columns)), None)
     except (UserError, OSError):
         return against, None
 
@@ -130,8 +131,14 @@ def _compared(root: str, manifest: dict[str, Any], identifier: str) -> dict[str,
     return {"number": len(rows), "nearest_misses": misses[:MOST_MISSES]}
 
 
+def _cut(root: str, story: Story) -> list[dict[str, Any]]:
+    """Returns the passages that were cut out of a document, with what each was."""
+    rows = _rows_where(root, "passages", pc.field("id") == story["id"])
+    return [{**row, "text": story["text"][row["start"] : row["end"]]} for row in rows]
+
+
 def _rows_where(root: str, folder: str, wanted: pc.Expression) -> list[dict[str, Any]]:
-    """Returns the rows of pairs/ or clusters/ that meet a condition."""
+    """Returns the rows of pairs/, clusters/ or passages/ that meet a condition."""
     found: list[dict[str, Any]] = []
     for file in storage.list_files(f"{root}/{folder}"):
         with storage.open_binary(file.url) as source:
@@ -169,6 +176,13 @@ def _print_story(story: Story, console: Console) -> None:
         _print_pair(story, console)
     if "stands_for" in story:
         _print_others(story, console)
+    for number, passage in enumerate(story["cut"]):
+        if number == MOST_CUTS:
+            console.print(f"and {len(story['cut']) - MOST_CUTS:,} more passages")
+            break
+        where = f"characters {passage['start']:,} to {passage['end']:,}"
+        words = clipped(passage["text"])
+        console.print(Text(visible(f"cut, since {passage['kept_id']} has it: {where}: {words}")))
     if story["partition"]:
         console.print(f"partition {story['partition']}, {story['n_tokens']:,} tokens")
     console.print(Text(visible(f"{_origin(story)}, {story['n_bytes']:,} bytes")))
@@ -199,6 +213,8 @@ def _print_pair(story: Story, console: Console) -> None:
     why = {
         "dedup.url": " by the URL",
         "dedup.exact": f", Jaccard {jaccard}: equal texts",
+        "dedup.passages": ", which has most of what was cut: "
+        f"{story['value'] or 0:,.0f} words were left, fewer than {story['threshold'] or 0:,.0f}",
     }.get(story["reason"], f", Jaccard {jaccard}, threshold {threshold}")
     console.print(Text(visible(f"duplicate of {found['kept_id']}{why}")))
     if "shingles" in found:

@@ -13,9 +13,11 @@ from rich.text import Text
 
 from pipeline import storage
 from pipeline.errors import UsageError, UserError, VerificationError
+from pipeline.evidence import check_evidence
 from pipeline.output import FORMAT_VERSION
 from pipeline.verdicts import VERDICTS
 from pipeline.verify import MOST_PLACES, Scan, scan
+from pipeline.visible import clipped
 
 TABLES = {
     "documents": ("documents",),
@@ -27,25 +29,6 @@ TABLES = {
     "tokens": ("tokens/train", "tokens/validation"),
 }
 CLUSTERS = ("clusters", "suspicious")  # orders of `pipeline.cluster_list`
-CELL = 120
-
-
-# Control characters and overrides of the reading direction, which could steer a terminal.
-_SYMBOLS = {
-    **{code: chr(0x2400 + code) for code in range(32)},
-    **dict.fromkeys([*range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"),
-    ord("\t"): " ",
-}
-
-
-def visible(text: str, newline: str = "⏎") -> str:
-    """Returns a text with symbols for all that could steer a terminal.
-
-    Args:
-        text: Any text.
-        newline: Stands for a line's end.
-    """
-    return text.translate({**_SYMBOLS, ord("\n"): newline})
 
 
 def read_manifest(root: str) -> dict[str, Any]:
@@ -121,13 +104,8 @@ def _cell(value: Any) -> Text:
     return Text(clipped(text))
 
 
-def clipped(text: str) -> str:
-    """Returns a text for one cell of a table on a terminal."""
-    return visible(text[:CELL]) + "…" * (len(text) > CELL)
-
-
 def verify_output(output: str) -> str:
-    """Checks counts, ids and checksums of a finished output, and that no personal data is in it.
+    """Checks counts, ids, checksums, duplicates, and that no personal data is in an output.
 
     Returns:
         What was checked, for the terminal.
@@ -174,6 +152,14 @@ def verify_output(output: str) -> str:
                 continue
             problems.append(f"{shard['path']} is not the file that the manifest names")
         again.add(f"work/tokenize/{shard['path'].rsplit('/', 1)[-1][:10]}.json")
+    evidence = None
+    if not problems and manifest["recipe"]["dedup"]:
+        try:
+            evidence = check_evidence(root, manifest["recipe"]["dedup"])
+            problems += evidence.problems
+        except (UserError, pa.ArrowException, OSError):
+            problems.append("clusters/ is missing or damaged")
+            again.add("work/match/part-00000.json")
     looked = scan(root, manifest)
     if looked is not None:
         named = " ".join(problems)
@@ -192,6 +178,7 @@ def verify_output(output: str) -> str:
     return (
         f"{root}: {counts['read']:,} documents, each with one verdict; "
         f"{len(manifest['shards'])} shards with the right checksums\n"
+        + (f"{evidence.told()}\n" if evidence else "")
         + (looked.told() if looked else "the recipe redacts nothing: no personal data looked for")
     )
 

@@ -61,6 +61,7 @@ _ONLY_SHOWS = (
     "pipeline/thresholds",
     "pipeline/training.py",
     "pipeline/verify.py",
+    "pipeline/visible.py",
 )
 
 

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from evidence_output import Document, write_output
 
-from pipeline.lookup import Place, kept, places, read_rows
+from pipeline.lookup import documents, places, stands, stories
 
 DOCUMENTS = [Document(f"d{n}", f"text {n}") for n in range(9)]
 DOCUMENTS += [Document("twin", "one"), Document("twin", "two", duplicate_of="d0", reason="exact")]
@@ -18,20 +18,25 @@ def output(tmp_path: Path) -> str:
 
 
 def test_places_of_ids(output: str) -> None:
-    assert dict(places(output, ["d0", "d3", "nobody"])) == {
-        "d0": Place("part-00000.parquet", 0),
-        "d3": Place("part-00001.parquet", 1),
-    }
-    assert sorted(place.row for _, place in places(output, ["twin"])) == [4, 5]
-    assert list(places(output, [])) == []
+    found = {file: rows.tolist() for file, rows in places(output, ["d0", "d3", "twin", "nobody"])}
+    assert found == {"part-00000.parquet": [0, 5], "part-00001.parquet": [1, 4]}
+    assert list(places(output, ["nobody"])) == list(places(output, [])) == []
 
 
-def test_rows_are_those_of_the_file(output: str) -> None:
-    url = f"{output}/documents/part-00000.parquet"
-    assert pq.ParquetFile(url).num_row_groups == 3
-    whole = pq.read_table(url)
-    assert read_rows(url, [0, 3, 5]).to_pylist() == whole.take([0, 3, 5]).to_pylist()
-    assert read_rows(url, [4], ["text"]).to_pylist() == [{"text": whole["text"][4].as_py()}]
+def test_documents_are_those_of_the_file(output: str) -> None:
+    found = list(documents(output, ["d8", "d1", "twin"], ["id", "text"]))
+    assert sorted((row["id"], row["text"]) for row in found) == [
+        ("d1", "text 1"),
+        ("d8", "text 8"),
+        ("twin", "one"),
+        ("twin", "two"),
+    ]
+
+
+def test_a_story_joins_what_the_ledger_says(output: str) -> None:
+    found = {row["text"]: row for row in stories(output, ["twin"])}
+    assert (found["one"]["verdict"], found["two"]["verdict"]) == ("kept", "duplicate")
+    assert found["two"]["duplicate_of"] == "d0"
 
 
 def test_other_row_groups_are_not_read(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,12 +47,12 @@ def test_other_row_groups_are_not_read(output: str, monkeypatch: pytest.MonkeyPa
         "read_row_group",
         lambda self, group, **more: read.append(group) or whole(self, group, **more),
     )
-    read_rows(f"{output}/documents/part-00000.parquet", [2, 3])
-    assert read == [1]
+    list(stories(output, ["d4"]))
+    assert read == [1, 1]  # of documents/ and of ledger/
 
 
-def test_only_the_kept_one_of_equal_ids(output: str) -> None:
-    assert kept(output, ["twin", "d1", "nobody"], ["text"]) == {
-        "twin": {"text": "one"},
-        "d1": {"text": "text 1"},
-    }
+def test_others_can_be_duplicates_of_a_kept_document_or_one_cut_to_nothing() -> None:
+    assert stands({"verdict": "kept", "reason": None})
+    assert stands({"verdict": "duplicate", "reason": "dedup.passages"})
+    assert not stands({"verdict": "duplicate", "reason": "dedup.exact"})
+    assert not stands({"verdict": "filtered", "reason": "length.words"})
