@@ -13,7 +13,11 @@ def write_arrow(url: str, table: pa.Table) -> None:
 
 def read_arrow(url: str) -> pa.Table:
     """Reads an Arrow IPC file, mapped into memory where the file is local."""
+    return pa.ipc.open_file(pa.BufferReader(read_buffer(url))).read_all()
+
+
+def read_buffer(url: str) -> pa.Buffer:
+    """Returns the bytes of a file, mapped into memory where the file is local."""
     if storage.is_local(url):
-        return pa.ipc.open_file(pa.memory_map(str(storage.local_path(url)))).read_all()
-    with storage.open_binary(url) as source:
-        return pa.ipc.open_file(source).read_all()
+        return pa.memory_map(str(storage.local_path(url))).read_buffer()
+    return pa.py_buffer(storage.read_bytes(url))

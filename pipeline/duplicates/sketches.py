@@ -1,22 +1,22 @@
 """Sketches: the shingle sets of the documents that are compared, in files beside the documents."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dedup.jaccard import jaccard_pairs
+from dedup.jaccard import copy_sets, jaccard_pairs
 from dedup.shingles import shingle_hashes
 from pipeline import storage
-from pipeline.arrow_files import read_arrow
-from pipeline.duplicates.packs import Keys, by_part, rows_of
+from pipeline.arrow_files import read_buffer
+from pipeline.duplicates.packs import Keys, by_part, distinct, rows_of
 from pipeline.duplicates.priority import dedup_of, ranks, read_order
 from pipeline.output import Job
 
-PAIRS_AT_ONCE = 4_096
+SHINGLES_AT_ONCE = 4_000_000  # 8 bytes each
 
 _SCHEMA = pa.schema(
     [
@@ -72,22 +72,52 @@ def write_sketches(job: Job, part: int, chunks: Iterable[bytes]) -> int:
     return part
 
 
+class _Part(NamedTuple):
+    """The sketches of one part, mapped into memory.
+
+    Attributes:
+        rows: uint32[n], ascending.
+        table: The file.
+        values: uint64[], the whole file.
+        starts: int64[n], where in it the shingles of each document begin.
+        ends: int64[n], where they end.
+    """
+
+    rows: NDArray[np.uint32]
+    table: pa.Table
+    values: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
 class Sketches:
     """Reads sketches of documents by their keys, each part's file opened once."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._parts: dict[int, tuple[NDArray[np.uint32], pa.Table]] = {}
+        self._parts: dict[int, _Part] = {}
+
+    def _part(self, part: int) -> _Part:
+        if part not in self._parts:
+            data = read_buffer(self._job.output.part("work/sketches", part, ".arrow"))
+            table = pa.ipc.open_file(pa.BufferReader(data)).read_all()
+            bounds = [np.empty((2, 0), np.int64)]
+            for lists in table["shingles"].chunks:
+                values = lists.values.buffers()[1]
+                first = (values.address - data.address) // 8 if values else 0
+                offsets = lists.offsets.to_numpy() + first
+                bounds.append(np.stack([offsets[:-1], offsets[1:]]))
+            starts, ends = np.concatenate(bounds, axis=1)
+            shingles = np.frombuffer(data, "<u8", data.size // 8)
+            self._parts[part] = _Part(table["row"].to_numpy(), table, shingles, starts, ends)
+        return self._parts[part]
 
     def take(self, keys: Keys, column: str) -> pa.Array:
         """Returns one column's values for n documents, in the order of their keys."""
         found, places = [], [np.empty(0, np.int64)]
-        for part, mine in by_part(keys):
-            if part not in self._parts:
-                table = read_arrow(self._job.output.part("work/sketches", part, ".arrow"))
-                self._parts[part] = table["row"].to_numpy(), table
-            known, table = self._parts[part]
-            found.extend(table[column].take(np.searchsorted(known, rows_of(keys[mine]))).chunks)
+        for number, mine in by_part(keys):
+            part = self._part(number)
+            found.extend(part.table[column].take(_find(part, keys[mine])).chunks)
             places.append(mine)
         back = np.empty(len(keys), np.int64)
         back[np.concatenate(places)] = np.arange(len(keys))
@@ -98,13 +128,31 @@ class Sketches:
         return ranks(self.take(keys, "priority"), keys)
 
     def jaccards(self, pairs: Keys) -> NDArray[np.float64]:
-        """Returns float64[k], the exact Jaccard of k pairs; a part of them at a time in memory."""
-        blocks = [pairs[at : at + PAIRS_AT_ONCE] for at in range(0, len(pairs), PAIRS_AT_ONCE)]
-        return np.concatenate([np.empty(0), *map(self._jaccards, blocks)])
+        """Returns float64[k], the exact Jaccard of k pairs; a share of the sets is in memory."""
+        keys = distinct(pairs)
+        numbers = np.searchsorted(keys, pairs)
+        starts, ends = np.empty((2, len(keys)), np.int64)
+        for number, mine in by_part(keys):
+            part = self._part(number)
+            rows = _find(part, keys[mine])
+            starts[mine], ends[mine] = part.starts[rows], part.ends[rows]
+        before = np.cumsum((ends - starts)[numbers].sum(axis=1))
+        blocks = np.split(numbers, np.flatnonzero(np.diff(before // SHINGLES_AT_ONCE)) + 1)
+        found = [self._jaccards(keys, starts, ends, block) for block in blocks]
+        return np.concatenate(found)
 
-    def _jaccards(self, pairs: Keys) -> NDArray[Any]:
-        keys, numbers = np.unique(pairs, return_inverse=True)
-        sets = self.take(keys, "shingles")
-        offsets = sets.offsets.to_numpy()
-        values = sets.values.to_numpy()[offsets[0] : offsets[-1]]
-        return jaccard_pairs(values, offsets - offsets[0], numbers.reshape(-1, 2))
+    def _jaccards(
+        self, keys: Keys, starts: NDArray[Any], ends: NDArray[Any], pairs: NDArray[np.int64]
+    ) -> NDArray[Any]:
+        """Copies the sets of some pairs, whose documents are numbered as `keys` are."""
+        chosen = distinct(pairs)
+        starts, ends = starts[chosen], ends[chosen]
+        offsets = np.concatenate([[0], np.cumsum(ends - starts)])
+        values = np.empty(offsets[-1], np.uint64)
+        for number, mine in by_part(keys[chosen]):
+            copy_sets(self._part(number).values, starts[mine], ends[mine], offsets[mine], values)
+        return jaccard_pairs(values, offsets, np.searchsorted(chosen, pairs))
+
+
+def _find(part: _Part, keys: Keys) -> NDArray[np.intp]:
+    return np.searchsorted(part.rows, rows_of(keys))
