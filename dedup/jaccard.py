@@ -62,8 +62,8 @@ def copy_sets(
         offsets: int64[n], where it shall begin in `values`.
         values: uint64[], filled.
     """
-    of, at = frozen(source, np.uint64), (frozen(a, np.int64) for a in (starts, ends, offsets))
-    _copy_sets(of, *at, values)
+    first, last, place = (frozen(given, np.int64) for given in (starts, ends, offsets))
+    _copy_sets(frozen(source, np.uint64), first, last, place, values)
 
 
 @njit(cache=True, nogil=True)

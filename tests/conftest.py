@@ -208,15 +208,15 @@ def _match(job: Any, mixed: Callable[[Any], list[Any]]) -> None:
         packs = [pack for part in range(every) for pack in bands.band_packs(job, part)]
         found = each(bands.candidate_pairs, grouped(packs))
         for again in range(compare.PASSES):
-            buckets = [bucket for key, bucket in found if key == bands.LARGE_BUCKET]
-            small = [(key, chunk) for key, chunk in found if key != bands.LARGE_BUCKET]
+            buckets = [(key, bucket) for key, bucket in found if bands.is_bucket(key)]
+            small = [(key, chunk) for key, chunk in found if not bands.is_bucket(key)]
             distinct = [
                 (pack, bands.distinct_pairs(chunks))
                 for pack, chunks in grouped(small, bands.PAIR_PACKS)
             ]
             if again == 0:
                 keys = [keys.ravel() for _, keys in distinct]
-                keys += [np.frombuffer(bucket, "<u8")[1:] for bucket in buckets]
+                keys += [np.frombuffer(bucket, "<u8")[1:] for _, bucket in buckets]
                 rows = [found for some in keys for found in bands.documents_in(some)]
                 for part, chunks in grouped(rows):
                     sketches.write_sketches(job, part, chunks)
@@ -224,7 +224,7 @@ def _match(job: Any, mixed: Callable[[Any], list[Any]]) -> None:
                 compare.compare(job, pack, some, again)
             for part, chunks in grouped(choice.choose(job, again)):
                 clusters.write_near(job, part, chunks)
-            found = [p for bucket in mixed(buckets) for p in compare.leaders_of_bucket(job, bucket)]
+            found = each(compare.leaders_of_buckets, grouped(buckets))
         pairs = sum(compare.publish_pairs(job, pack) for pack in range(bands.PAIR_PACKS))
 
     links = [link for part in range(every) for link in clusters.start(job, part)]
@@ -233,7 +233,7 @@ def _match(job: Any, mixed: Callable[[Any], list[Any]]) -> None:
     named = each(clusters.name_kept, grouped(links, every))
     written = each(clusters.write_survivors, grouped(named, job.n_parts))
     sizes = [clusters.write_clusters(job, *some) for some in grouped(written, clusters.PACKS)]
-    uncompared = sum(map(compare.uncompared_in, buckets))
+    uncompared = sum(compare.uncompared_in(bucket) for _, bucket in buckets)
     clusters.finish(job, sum(sizes), pairs, len(buckets), uncompared)
 
 

@@ -13,16 +13,26 @@ from dedup.candidates import candidates, unique_pairs
 from dedup.minhash import band_hashes
 from pipeline.arrow_files import read_arrow
 from pipeline.duplicates.exact import repeats
-from pipeline.duplicates.packs import Keyed, Keys, by_part, keys_of, parts_of, rows_of, split
+from pipeline.duplicates.packs import (
+    Keyed,
+    Keys,
+    by_part,
+    distinct,
+    keys_of,
+    parts_of,
+    rows_of,
+    split,
+)
 from pipeline.duplicates.priority import dedup_of, read_order
 from pipeline.output import Job
 
 PACKS = 320  # about; a power of two for each band
 PAIR_PACKS = 16
-LARGE_BUCKET = -1  # the key of what is no pack of pairs
+BUCKET_PACKS = 16
 ALL_PAIRS_UP_TO = 64
 
 _HEADER = np.dtype([("part", "<u4"), ("block", "<u4"), ("entries", "<u4")])
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _BLOCK = 1 << 16  # rows that 2 bytes tell apart
 
 
@@ -69,21 +79,28 @@ def _entries(chunks: Iterable[bytes]) -> tuple[np.ndarray, Keys]:
 
 
 def candidate_pairs(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
-    """Yields packs of pairs, and under the key LARGE_BUCKET each large bucket.
+    """Yields packs of pairs, and under negative keys each large bucket.
 
     A bucket is how many of its pairs are left out, none so far, and its documents: uint64[1 + m].
+    Its key comes from its first document, so that equal buckets of several bands meet.
     """
     found = candidates(*_entries(chunks), ALL_PAIRS_UP_TO)
     yield from pair_packs(job, found.pairs)
     for bucket in found.buckets:
-        yield LARGE_BUCKET, np.append(np.uint64(0), bucket).tobytes()
+        key = -1 - int(bucket[0] * _SPREAD >> np.uint64(32)) % BUCKET_PACKS
+        yield key, np.append(np.uint64(0), bucket).tobytes()
+
+
+def is_bucket(key: int) -> bool:
+    """Tells whether a large bucket has this key, not a pack of pairs."""
+    return key < 0
 
 
 def pair_packs(job: Job, pairs: Keys) -> Keyed:
     """Yields the pairs, the smaller key first, in packs; none of two documents of the reference."""
     pairs = np.sort(pairs, axis=1)
     pairs = np.ascontiguousarray(pairs[parts_of(pairs[:, 0]) < job.n_parts], "<u8")
-    hashes = pairs[:, 0] * np.uint64(0x9E3779B97F4A7C15)
+    hashes = pairs[:, 0] * _SPREAD
     for pack, members in split(hashes, PAIR_PACKS):
         yield pack, pairs[members].tobytes()
 
@@ -95,6 +112,6 @@ def distinct_pairs(chunks: Iterable[bytes]) -> Keys:
 
 def documents_in(keys: Keys) -> Keyed:
     """Yields, for each part, the rows of its documents that are among the keys."""
-    keys = np.unique(keys)
+    keys = distinct(keys)
     for part, places in by_part(keys):
         yield part, rows_of(keys[places]).tobytes()

@@ -3,6 +3,8 @@
 `work/pairs/` holds the pairs by the documents' keys, `pairs/` by their ids.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,11 +12,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from dedup.candidates import leader_pairs
+from dedup.survivors import find
 from pipeline import storage
 from pipeline.arrow_files import read_arrow
-from pipeline.duplicates.bands import LARGE_BUCKET, PAIR_PACKS, pair_packs
-from pipeline.duplicates.packs import Keyed, Keys, by_part, rows_of, split
+from pipeline.duplicates.bands import PAIR_PACKS, pair_packs
+from pipeline.duplicates.packs import Keyed, Keys, by_part, distinct, rows_of, split
 from pipeline.duplicates.priority import dedup_of
+from pipeline.duplicates.settings import MinHash
 from pipeline.duplicates.sketches import Sketches
 from pipeline.output import Job
 
@@ -31,32 +35,48 @@ _PAIRS_SCHEMA = pa.schema(
 )
 
 
-def leaders_of_bucket(job: Job, bucket: bytes) -> Keyed:
-    """Yields packs of the pairs to compare in a large bucket, and the bucket for the next pass.
+def leaders_of_buckets(job: Job, pack: int, buckets: Iterable[bytes]) -> Keyed:
+    """Yields packs of the pairs to compare in large buckets, and the buckets for the next pass.
 
     Only documents that are kept so far are compared: what stands for the others is settled.
 
     Args:
         job: The run.
-        bucket: As `candidate_pairs` yields it: how many of its pairs are left out, and its members.
+        pack: The buckets' key.
+        buckets: As `candidate_pairs` yields them: how many of a bucket's pairs are left out, and
+            its members.
 
     Yields:
-        Packs of pairs; under LARGE_BUCKET the bucket, with the number of pairs left out now.
+        Packs of pairs; under the buckets' key each bucket, with the number of pairs left out now.
     """
     minhash = dedup_of(job).minhash
     assert minhash is not None
     sketches = Sketches(job)
-    every = np.frombuffer(bucket, "<u8")[1:]
-    members = every[~_dropped(job, every)]
-    members = members[np.argsort(~sketches.ranks(members))]
+    lists = [np.frombuffer(bucket, "<u8")[1:] for bucket in buckets]
+    kept = distinct(np.concatenate(lists))
+    kept = kept[~_dropped(job, kept)]
+    kept = kept[np.argsort(~sketches.ranks(kept))]
+    order = np.argsort(kept)
+    done: dict[bytes, int] = {}  # several bands may hold the same documents
+    for every in lists:
+        places, there = find(kept[order], every)
+        members = kept[np.sort(order[places[there]])]
+        if members.tobytes() not in done:
+            pairs, done[members.tobytes()] = _led(sketches, members, minhash)
+            yield from pair_packs(job, pairs)
+        yield pack, np.append(np.uint64(done[members.tobytes()]), every).tobytes()
+
+
+def _led(sketches: Sketches, members: Keys, minhash: MinHash) -> tuple[Keys, int]:
+    """Returns which pairs of documents, given by priority, are compared, and how many are not."""
+    sets = sketches.sets(members)
 
     def similar(leader: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
-        pairs = np.column_stack([np.full(len(others), members[leader]), members[others]])
-        return sketches.jaccards(pairs) >= minhash.threshold
+        pairs = np.column_stack([np.full(len(others), leader), others])
+        return np.asarray(sets.jaccards(pairs) >= minhash.threshold)
 
     pairs, uncompared = leader_pairs(len(members), similar, minhash.leaders)
-    yield from pair_packs(job, members[pairs])
-    yield LARGE_BUCKET, np.append(np.uint64(uncompared), every).tobytes()
+    return members[pairs], uncompared
 
 
 def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:
@@ -65,7 +85,7 @@ def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:
     for part, places in by_part(keys):
         if part < job.n_parts:
             near = read_arrow(job.output.part("work/near", part, ".arrow"))
-            dropped[places] = np.isin(rows_of(keys[places]), near["row"].to_numpy())
+            _, dropped[places] = find(near["row"].to_numpy(), rows_of(keys[places]))
     return dropped
 
 
@@ -90,17 +110,16 @@ def compare(job: Job, pack: int, pairs: Keys, again: int = 0) -> int:
     """
     sketches = Sketches(job)
     for earlier in range(again):
-        known = read_pairs(job, earlier, pack).select(["a", "b"])
-        pairs = pairs[~_among(pairs, np.column_stack([c.to_numpy() for c in known.columns]))]
-    keys, numbers = np.unique(pairs, return_inverse=True)
-    scopes = sketches.take(keys, "scope").to_numpy()[numbers.reshape(-1, 2)]
+        pairs = _without(pairs, read_pairs(job, earlier, pack))
+    keys = distinct(pairs)
+    numbers = np.searchsorted(keys, pairs)
+    scopes = sketches.take(keys, "scope").to_numpy()[numbers]
     same = scopes[:, 0] == scopes[:, 1]
-    pairs, numbers = pairs[same], numbers.reshape(-1, 2)[same]
+    pairs, numbers = pairs[same], numbers[same]
     ids = sketches.take(keys, "id")
     id_a, id_b = ids.take(numbers[:, 0]), ids.take(numbers[:, 1])
-    table = pa.table(
-        [pairs[:, 0], pairs[:, 1], sketches.jaccards(pairs), id_a, id_b], schema=_PAIRS_SCHEMA
-    )
+    jaccards = sketches.sets(keys).jaccards(numbers)
+    table = pa.table([pairs[:, 0], pairs[:, 1], jaccards, id_a, id_b], schema=_PAIRS_SCHEMA)
     hashes = _id_hashes(sketches, keys)[numbers]
     first = np.where(pc.less(id_a, id_b).to_numpy(zero_copy_only=False), hashes[:, 0], hashes[:, 1])
     packs = dict(split(first, PAIR_PACKS))
@@ -126,11 +145,14 @@ def read_pairs(job: Job, again: int, pack: int) -> pa.Table:
     return read_arrow(_pairs_file(job, again, pack))
 
 
-def _among(pairs: Keys, known: Keys) -> NDArray[np.bool_]:
-    """Returns bool[k]: which pairs are among the known ones."""
-    both = np.concatenate([known, pairs])
-    numbers = np.unique(both, axis=0, return_inverse=True)[1].ravel()
-    return np.isin(numbers[len(known) :], numbers[: len(known)])
+def _without(pairs: Keys, known: pa.Table) -> Keys:
+    """Returns those of some pairs that are not among the known ones."""
+    both = np.concatenate([np.column_stack([known[name].to_numpy() for name in "ab"]), pairs])
+    order = np.lexsort((both[:, 1], both[:, 0]))  # stable: of two equal ones the known one is first
+    repeats = np.append(False, (both[order[1:]] == both[order[:-1]]).all(axis=1))
+    new = np.ones(len(both), dtype=bool)
+    new[order[repeats]] = False
+    return pairs[new[len(known) :]]
 
 
 def _id_hashes(sketches: Sketches, keys: Keys) -> NDArray[np.uint64]:

@@ -128,7 +128,11 @@ class _Graph:
         compared = [distinct | "compare 0" >> self._call(partial(_compare, 0), sketched)]
         chosen = [self._chosen(0, compared)]
         for again in range(1, compare.PASSES):
-            led = buckets | f"leaders {again}" >> self._call(_leaders, sketched, *chosen, many=True)
+            led = (
+                buckets
+                | f"group large buckets {again}" >> beam.GroupByKey()
+                | f"leaders {again}" >> self._call(_leaders, sketched, *chosen, many=True)
+            )
             more = led | f"led pairs {again}" >> beam.Filter(_is_pairs)
             # Not the same collection for each pass: the local runner would wait for the last one.
             buckets = led | f"large buckets {again}" >> beam.Filter(_is_other)
@@ -210,11 +214,11 @@ def _empty(number: int) -> tuple[int, bytes]:
 
 
 def _is_pairs(keyed: tuple[int, Any]) -> bool:
-    return keyed[0] != bands.LARGE_BUCKET
+    return not bands.is_bucket(keyed[0])
 
 
 def _is_other(keyed: tuple[int, Any]) -> bool:
-    return keyed[0] == bands.LARGE_BUCKET
+    return bands.is_bucket(keyed[0])
 
 
 def _order(job: Job, part: int, *ready: list[Any]) -> int:
@@ -247,7 +251,7 @@ def _distinct(pack: int, chunks: Iterable[bytes]) -> tuple[int, bytes]:
 
 def _documents_in(keyed: tuple[int, bytes]) -> list[tuple[int, bytes]]:
     keys = np.frombuffer(keyed[1], "<u8")
-    return list(bands.documents_in(keys[1:] if keyed[0] == bands.LARGE_BUCKET else keys))
+    return list(bands.documents_in(keys[1:] if _is_other(keyed) else keys))
 
 
 def _sketch(job: Job, keyed: tuple[int, Iterable[bytes]]) -> int:
@@ -258,8 +262,10 @@ def _compare(again: int, job: Job, keyed: tuple[int, bytes], *sketched: list[int
     return compare.compare(job, keyed[0], bands.distinct_pairs([keyed[1]]), again)
 
 
-def _leaders(job: Job, keyed: tuple[int, bytes], *done: list[int]) -> Iterator[tuple[int, bytes]]:
-    return compare.leaders_of_bucket(job, keyed[1])
+def _leaders(
+    job: Job, keyed: tuple[int, Iterable[bytes]], *done: list[int]
+) -> Iterator[tuple[int, bytes]]:
+    return compare.leaders_of_buckets(job, *keyed)
 
 
 def _choose(job: Job, again: int, *compared: list[int]) -> Iterator[tuple[int, bytes]]:

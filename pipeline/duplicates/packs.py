@@ -34,7 +34,9 @@ def distinct(numbers: NDArray[Any]) -> NDArray[Any]:
     """Returns the numbers of an array in ascending order, each once."""
     # Sorted by ourselves: numpy's `unique` hashes, which takes ten times as long.
     ordered = np.sort(numbers, axis=None)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: ordered.size]]
+    first = np.ones(ordered.size, dtype=bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return np.asarray(ordered[first])
 
 
 def by_part(keys: Keys) -> Iterator[tuple[int, NDArray[np.int64]]]:

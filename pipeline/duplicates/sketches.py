@@ -1,7 +1,7 @@
 """Sketches: the shingle sets of the documents that are compared, in files beside the documents."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -127,31 +127,49 @@ class Sketches:
         """Returns uint64[n], the ranks of n different documents among themselves."""
         return ranks(self.take(keys, "priority"), keys)
 
-    def jaccards(self, pairs: Keys) -> NDArray[np.float64]:
-        """Returns float64[k], the exact Jaccard of k pairs; a share of the sets is in memory."""
-        keys = distinct(pairs)
-        numbers = np.searchsorted(keys, pairs)
+    def sets(self, keys: Keys) -> "Sets":
+        """Returns the shingle sets of n documents, numbered in the order of their keys."""
         starts, ends = np.empty((2, len(keys)), np.int64)
         for number, mine in by_part(keys):
             part = self._part(number)
             rows = _find(part, keys[mine])
             starts[mine], ends[mine] = part.starts[rows], part.ends[rows]
-        before = np.cumsum((ends - starts)[numbers].sum(axis=1))
-        blocks = np.split(numbers, np.flatnonzero(np.diff(before // SHINGLES_AT_ONCE)) + 1)
-        found = [self._jaccards(keys, starts, ends, block) for block in blocks]
-        return np.concatenate(found)
+        return Sets(self, keys, starts, ends)
 
-    def _jaccards(
-        self, keys: Keys, starts: NDArray[Any], ends: NDArray[Any], pairs: NDArray[np.int64]
-    ) -> NDArray[Any]:
-        """Copies the sets of some pairs, whose documents are numbered as `keys` are."""
-        chosen = distinct(pairs)
-        starts, ends = starts[chosen], ends[chosen]
-        offsets = np.concatenate([[0], np.cumsum(ends - starts)])
+    def copied(
+        self, keys: Keys, starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Returns shingle sets as `dedup.jaccard.jaccard_pairs` wants them: values and offsets."""
+        offsets = np.append(0, np.cumsum(ends - starts))
         values = np.empty(offsets[-1], np.uint64)
-        for number, mine in by_part(keys[chosen]):
+        for number, mine in by_part(keys):
             copy_sets(self._part(number).values, starts[mine], ends[mine], offsets[mine], values)
-        return jaccard_pairs(values, offsets, np.searchsorted(chosen, pairs))
+        return values, offsets
+
+
+class Sets:
+    """Shingle sets of some documents; so many at once in memory that their size is bounded."""
+
+    def __init__(
+        self, sketches: Sketches, keys: Keys, starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> None:
+        self._sketches = sketches
+        self._keys, self._starts, self._ends = keys, starts, ends
+        small = (ends - starts).sum() <= SHINGLES_AT_ONCE
+        self._all = sketches.copied(keys, starts, ends) if small else None
+
+    def jaccards(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns float64[k], the exact Jaccard of k pairs of documents, given by their numbers."""
+        if self._all:
+            return jaccard_pairs(*self._all, pairs)
+        read = np.cumsum((self._ends - self._starts)[pairs].sum(axis=1))
+        blocks = np.split(pairs, np.flatnonzero(np.diff(read // SHINGLES_AT_ONCE)) + 1)
+        return np.concatenate([self._some(block) for block in blocks])
+
+    def _some(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        chosen = distinct(pairs)
+        some = (values[chosen] for values in (self._keys, self._starts, self._ends))
+        return jaccard_pairs(*self._sketches.copied(*some), np.searchsorted(chosen, pairs))
 
 
 def _find(part: _Part, keys: Keys) -> NDArray[np.intp]:
