@@ -179,62 +179,95 @@ def run_stages(job: Any, shuffle: int | None = None, until: str = "tokenize") ->
 
 def _match(job: Any, mixed: Callable[[Any], list[Any]]) -> None:
     """Does what `pipeline.duplicates.flow` wires."""
-    from pipeline.duplicates import against, bands, choice, clusters, compare, exact, sketches
-    from pipeline.duplicates.priority import write_order
+    if not job.output.committed("match", 0, job.fingerprint("match")):
+        _Match(job, mixed).run()
 
-    if job.output.committed("match", 0, job.fingerprint("match")):
-        return
-    dedup, every = job.recipe.dedup, job.n_parts + job.reference_parts
 
-    def grouped(keyed: Any, all_of: int = 0) -> list[tuple[int, list[bytes]]]:
+class _Match:
+    def __init__(self, job: Any, mixed: Callable[[Any], list[Any]]) -> None:
+        self.job, self.mixed, self.dedup = job, mixed, job.recipe.dedup
+        self.every = range(job.n_parts + job.reference_parts)
+
+    def grouped(self, keyed: Any, all_of: int = 0) -> list[tuple[int, list[bytes]]]:
         groups: dict[int, list[bytes]] = {number: [b""] for number in range(all_of)}
         for key, value in keyed:
             groups.setdefault(key, []).append(value)
-        return mixed((key, mixed(values)) for key, values in groups.items())
+        return self.mixed((key, self.mixed(values)) for key, values in groups.items())
 
-    def each(function: Callable[..., Any], groups: Any) -> list[Any]:
-        return [result for key, chunks in groups for result in function(job, key, chunks)]
+    def each(self, function: Callable[..., Any], groups: Any) -> list[Any]:
+        return [result for key, chunks in groups for result in function(self.job, key, chunks)]
 
-    for part in mixed(range(every)):
-        (write_order if part < job.n_parts else against.write_reference)(job, part)
-    kinds: list[Any] = ["url"] * dedup.url + ["exact"] * bool(dedup.exact)
-    for kind in kinds:
-        digests = [p for part in range(every) for p in exact.digest_packs(job, part, kind)]
-        for part, chunks in grouped(each(exact.group, grouped(digests)), job.n_parts):
-            exact.write_repeats(job, part, chunks, kind)
+    def run(self) -> None:
+        from pipeline.duplicates import clusters, compare, passages
 
-    pairs, buckets = 0, []
-    if dedup.minhash:
-        packs = [pack for part in range(every) for pack in bands.band_packs(job, part)]
-        found = each(bands.candidate_pairs, grouped(packs))
+        if compare.can_choose_anew(self.job):
+            self.choose(0)
+        else:
+            self.compared()
+        links = [link for part in self.every for link in clusters.start(self.job, part)]
+        for _ in range(2):
+            links = self.each(clusters.follow, self.grouped(links))
+        named = self.each(clusters.name_kept, self.grouped(links, len(self.every)))
+        written = self.each(clusters.write_survivors, self.grouped(named, self.job.n_parts))
+        packs = self.grouped(written, clusters.PACKS)
+        sizes = [clusters.write_clusters(self.job, *pack) for pack in packs]
+        cut = None
+        if self.dedup.passages:
+            found = [pack for part in self.every for pack in passages.span_packs(self.job, part)]
+            for step in (passages.group_spans, passages.name_spans):
+                found = self.each(step, self.grouped(found))
+            parts = self.grouped(found, self.job.n_parts)
+            cut = passages.total([passages.write_passages(self.job, *part) for part in parts])
+        clusters.finish(self.job, sum(sizes), cut)
+
+    def compared(self) -> None:
+        from pipeline.duplicates import against, exact
+        from pipeline.duplicates.priority import write_order
+
+        for part in self.mixed(self.every):
+            write = write_order if part < self.job.n_parts else against.write_reference
+            write(self.job, part)
+        kinds: list[Any] = ["url"] * self.dedup.url + ["exact"] * bool(self.dedup.exact)
+        for kind in kinds:
+            packs = [p for part in self.every for p in exact.digest_packs(self.job, part, kind)]
+            found = self.each(exact.group, self.grouped(packs))
+            for part, chunks in self.grouped(found, self.job.n_parts):
+                exact.write_repeats(self.job, part, chunks, kind)
+        if self.dedup.minhash:
+            self.near()
+
+    def near(self) -> None:
+        from pipeline.duplicates import bands, compare, sketches
+
+        job = self.job
+        packs = [pack for part in self.every for pack in bands.band_packs(job, part)]
+        found = self.each(bands.candidate_pairs, self.grouped(packs))
         for again in range(compare.PASSES):
             buckets = [(key, bucket) for key, bucket in found if bands.is_bucket(key)]
-            small = [(key, chunk) for key, chunk in found if not bands.is_bucket(key)]
+            small = [(key, pairs) for key, pairs in found if not bands.is_bucket(key)]
             distinct = [
                 (pack, bands.distinct_pairs(chunks))
-                for pack, chunks in grouped(small, bands.PAIR_PACKS)
+                for pack, chunks in self.grouped(small, bands.PAIR_PACKS)
             ]
             if again == 0:
-                keys = [keys.ravel() for _, keys in distinct]
+                keys = [pairs.ravel() for _, pairs in distinct]
                 keys += [np.frombuffer(bucket, "<u8")[1:] for _, bucket in buckets]
-                rows = [found for some in keys for found in bands.documents_in(some)]
-                for part, chunks in grouped(rows):
+                rows = [row for some in keys for row in bands.documents_in(some)]
+                for part, chunks in self.grouped(rows):
                     sketches.write_sketches(job, part, chunks)
-            for pack, some in distinct:
-                compare.compare(job, pack, some, again)
-            for part, chunks in grouped(choice.choose(job, again)):
-                clusters.write_near(job, part, chunks)
-            found = each(compare.leaders_of_buckets, grouped(buckets))
-        pairs = sum(compare.publish_pairs(job, pack) for pack in range(bands.PAIR_PACKS))
+            for pack, pairs in distinct:
+                compare.compare(job, pack, pairs, again)
+            self.choose(again)
+            if again + 1 < compare.PASSES:
+                found = self.each(compare.leaders_of_buckets, self.grouped(buckets))
+        count = sum(compare.publish_pairs(job, pack) for pack in range(bands.PAIR_PACKS))
+        compare.finish(job, count, len(buckets), sum(compare.uncompared_in(b) for _, b in buckets))
 
-    links = [link for part in range(every) for link in clusters.start(job, part)]
-    for _ in range(2):
-        links = each(clusters.follow, grouped(links))
-    named = each(clusters.name_kept, grouped(links, every))
-    written = each(clusters.write_survivors, grouped(named, job.n_parts))
-    sizes = [clusters.write_clusters(job, *some) for some in grouped(written, clusters.PACKS)]
-    uncompared = sum(compare.uncompared_in(bucket) for _, bucket in buckets)
-    clusters.finish(job, sum(sizes), pairs, len(buckets), uncompared)
+    def choose(self, again: int) -> None:
+        from pipeline.duplicates import choice, clusters
+
+        for part, chunks in self.grouped(choice.choose(self.job, again)):
+            clusters.write_near(self.job, part, chunks)
 
 
 def make_test_job(
