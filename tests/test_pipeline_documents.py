@@ -1,7 +1,6 @@
 import io
 import math
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,8 +13,6 @@ from pipeline.documents import (
     documents_batch,
     documents_schema,
     errors_table,
-    signatures_batch,
-    signatures_schema,
 )
 from pipeline.recipe import load_recipe
 
@@ -48,6 +45,7 @@ def test_the_columns_are_the_public_contract():
         "id",
         "url",
         "source",
+        "snapshot",
         "text",
         "n_bytes",
         "language",
@@ -60,6 +58,7 @@ def test_the_columns_are_the_public_contract():
         "id": "string",
         "url": "string",
         "source": "string",
+        "snapshot": "string",
         "text": "large_string",
         "n_bytes": "uint32",
         "language": "string",
@@ -90,6 +89,7 @@ def test_a_row_is_read_back_as_it_was():
     row = measured(
         text="é\0\u2028",
         url="https://example.com/",
+        snapshot="2024-10",
         language="en",
         language_score=0.5,
         redactions={"email": 2, "ip": 1},
@@ -99,6 +99,7 @@ def test_a_row_is_read_back_as_it_was():
         "id": "one",
         "url": "https://example.com/",
         "source": "s",
+        "snapshot": "2024-10",
         "text": "é\0\u2028",
         "n_bytes": 1,
         "language": "en",
@@ -131,21 +132,3 @@ def test_error_rows():
     assert errors_table([row]).to_pylist() == [row]
     assert errors_table([]).schema == ERRORS_SCHEMA
     assert "text" not in ERRORS_SCHEMA.names
-
-
-def test_signatures_keep_rank_digest_and_nulls():
-    schema = signatures_schema(GOPHER)
-    one = measured(digest=b"d" * 16, signature=np.arange(6, dtype=np.uint32) + np.uint32(2**32 - 6))
-    wordless = measured(digest=b"e" * 16)
-    batch = signatures_batch([one, FAILED, wordless], [2**64 - 1, 0, 5], schema)
-    assert batch.schema == schema
-    assert batch["rank"].to_pylist() == [2**64 - 1, 0, 5]
-    assert batch["digest"].to_pylist() == [b"d" * 16, None, b"e" * 16]
-    assert batch["signature"].to_pylist() == [list(range(2**32 - 6, 2**32)), None, None]
-
-
-@pytest.mark.parametrize("setting", ["dedup=null", "dedup.minhash=null"])
-def test_without_minhash_there_is_no_signature(setting):
-    schema = signatures_schema(load_recipe("gopher", CONFIG, [setting]))
-    assert schema.names == ["rank", "digest"]
-    assert signatures_batch([FAILED], [0], schema).to_pylist() == [{"rank": 0, "digest": None}]

@@ -19,7 +19,7 @@ from pipeline import mill as module
 from pipeline import storage
 from pipeline.documents import Row
 from pipeline.errors import UserError
-from pipeline.mill import Count, measured, mill, rank
+from pipeline.mill import Count, measured, mill
 from pipeline.recipe import load_recipe
 from pipeline.sources.records import Record
 
@@ -163,7 +163,7 @@ def test_no_raw_personal_data_in_any_file_of_a_whole_output(finished):
 
 
 @pytest.mark.parametrize("kind", CANARIES)
-@pytest.mark.parametrize("field", ["id", "url", "source", "text"])
+@pytest.mark.parametrize("field", ["id", "url", "source", "snapshot", "text"])
 def test_every_field_is_redacted(job_of, monkeypatch, kind, field):
     canary = CANARIES[kind]
     redact = module.redact
@@ -247,8 +247,11 @@ def test_signals_are_of_the_text_as_read_and_the_signature_of_the_redacted_one()
     names = ["anna.a@x.org", "bert.b@y.net"]
     one, other = (measure(f"{prose(1)} {name}", recipe) for name in names)
     assert one.text == other.text
-    assert one.digest == other.digest
-    assert (one.signature == other.signature).all()
+    assert one.marks.digest == other.marks.digest
+    assert (one.marks.signature == other.marks.signature).all()
+    third = measure(prose(2), recipe).marks
+    assert third.digest != one.marks.digest
+    assert (third.signature != one.marks.signature).any()
     expected = gopher_quality.signals(
         Document(f"{prose(1)} {names[0]}"), gopher_quality.Parameters()
     )
@@ -368,12 +371,11 @@ def test_odd_texts_are_milled(job_of, text):
 def test_lone_surrogates_from_any_source_stop_nothing(recipe, setting):
     odd = "a\ud800b"
     loaded = load_recipe(recipe, CONFIG, [setting])
-    row = measure(odd, loaded, id=odd, url=odd, source=odd)
-    assert row.text == row.id == row.url == row.source == "a\ufffdb"
-    assert rank(row) > 0
+    row = measure(odd, loaded, id=odd, url=odd, source=odd, snapshot=odd)
+    assert row.text == row.id == row.url == row.source == row.snapshot == "a\ufffdb"
 
 
-# --- names and priorities ----------------------------------------------------------------------
+# --- names -------------------------------------------------------------------------------------
 
 
 def test_a_document_without_an_id_is_named_by_place_and_content(tmp_path):
@@ -402,14 +404,21 @@ def test_names_do_not_depend_on_the_folder(tmp_path):
     assert found[0] == found[1]
 
 
-def test_the_longest_document_has_the_highest_rank():
-    rows = [Row(f"id-{n}", "s", n_bytes=n) for n in (0, 1, 2, 500, 2**31, 2**32 - 1)]
-    ranks = [rank(row) for row in rows]
-    assert ranks == sorted(ranks)
-    assert len(set(ranks)) == len(ranks)
-    assert all(0 <= value < 2**64 for value in ranks)
-    assert rank(Row("a", "s", n_bytes=9)) != rank(Row("b", "s", n_bytes=9))
-    assert rank(Row("a", "s", n_bytes=9)) == rank(Row("a", "t", n_bytes=9))
+def test_a_url_with_personal_data_is_matched_with_no_other():
+    """Both become the same URL, though they are different pages."""
+    recipe = load_recipe("raw", CONFIG, ["dedup={url: true}"])
+    marks = [
+        measure("x", recipe, url=f"https://example.com/?{query}").marks.url_digest
+        for query in ("to=anna@x.org", "to=bert@y.net", "to=anna%40x.org", "to=anna", "to=anna")
+    ]
+    assert marks[:3] == [None] * 3
+    assert marks[3] == marks[4] is not None
+    assert measure("x", recipe).marks.url_digest is None
+
+
+def test_the_snapshot_is_stored(job_of):
+    rows = [{"text": "a", "snapshot": "CC-MAIN-2024-10"}, {"text": "b"}]
+    assert [row["snapshot"] for row in milled(job_of(rows))] == ["CC-MAIN-2024-10", None]
 
 
 # --- memory ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 from pipeline.output import Output, code_version, discard_stale
 from pipeline.recipe import load_recipe
 
-STAGES = ("mill", "match", "bin", "tokenizer", "tokenize")
+STAGES = ("mill", "compare", "match", "bin", "tokenizer", "tokenize")
 ROWS = [{"text": prose(seed)} for seed in range(12)]
 
 
@@ -77,7 +77,16 @@ def test_a_part_is_committed_under_its_fingerprint_only(tmp_path):
         ("seed=1", ["bin", "tokenizer", "tokenize"]),
         ("filters.gopher_quality.word_count.minimum=3", list(STAGES[1:])),
         ("filters.gopher_quality.word_count=null", list(STAGES[1:])),
-        ("dedup.minhash.threshold=0.7", list(STAGES[1:])),
+        ("dedup.alarm=0.1", ["tokenize"]),
+        ("dedup.minhash.threshold=0.7", list(STAGES[2:])),
+        ("dedup.passages={}", list(STAGES[2:])),
+        ("dedup.over=all", list(STAGES[1:])),
+        ("dedup.scope=source", list(STAGES[1:])),
+        ("dedup.prefer=first_url", list(STAGES[1:])),
+        ("dedup.exact=words", list(STAGES)),
+        ("dedup.exact=null", list(STAGES)),
+        ("dedup.url=true", list(STAGES)),
+        ("dedup.minhash.unit=characters", list(STAGES)),
         ("dedup.minhash.bands=10", list(STAGES)),
         ("dedup.minhash.seed=2", list(STAGES)),
         ("dedup.minhash=null", list(STAGES)),
@@ -110,6 +119,7 @@ def test_the_order_of_filters_is_part_of_every_fingerprint(job):
 
 def test_other_things_that_fingerprints_hold(job):
     assert changed_stages(job, dataclasses.replace(job, code="other")) == list(STAGES)
+    assert changed_stages(job, dataclasses.replace(job, reference="other")) == list(STAGES[1:])
     assert changed_stages(job, dataclasses.replace(job, given_tokenizer="x")) == [
         "tokenizer",
         "tokenize",
@@ -204,17 +214,17 @@ def test_stale_markers_are_discarded_and_good_ones_stay(job):
     for stage in ("mill", "bin"):
         place.commit(stage, 0, job.fingerprint(stage, 0), {})
         place.commit(stage, 1, "of other settings", {})
-    place.commit("candidates", 63, job.fingerprint("match"), {})
-    place.commit("candidates", 62, "of other settings", {})
+    place.commit("compare", 0, job.fingerprint("compare"), {})
+    place.commit("match", 0, "of other settings", {})
     place.commit("mill", job.n_parts, job.fingerprint("mill", 0), {})
     discard_stale(job)
     left = [
         file.url.removeprefix(place.path("work/"))
-        for stage in ("mill", "candidates", "bin")
+        for stage in ("mill", "compare", "match", "bin")
         for file in storage.list_files(place.path(f"work/{stage}"))
     ]
     assert left == [
         "mill/part-00000.json",
-        "candidates/part-00063.json",
+        "compare/part-00000.json",
         "bin/part-00000.json",
     ]
