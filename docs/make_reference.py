@@ -2,7 +2,8 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -59,17 +60,26 @@ def _keys(model: type[BaseModel], prefix: str) -> list[str]:
     for name, field in model.model_fields.items():
         if name == "filters":
             continue
-        nested = _model(field.annotation)
+        nested, row = _model(field.annotation), f"| `{prefix}{name}` | `{_plain(field.default)}` |"
+        if nested is None or field.default is None:
+            rows.append(f"{row} {field.description}{_values(field.annotation)} |")
         if nested:
             rows += _keys(nested, f"{prefix}{name}.")
-        else:
-            rows.append(f"| `{prefix}{name}` | `{_plain(field.default)}` | {field.description} |")
     return rows
+
+
+def _values(annotation: Any) -> str:
+    """Returns the values that a setting can have, in brackets, if there are few."""
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
+    if not all(part is _NONE or get_origin(part) is Literal for part in parts):
+        return ""
+    names = [_plain(value) for part in parts for value in get_args(part) or [None]]
+    return f" ({', '.join(f'`{name}`' for name in names)})"
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
     """Returns the model of a section, or of one that may be null; other unions are one setting."""
-    parts = [part for part in getattr(annotation, "__args__", (annotation,)) if part is not _NONE]
+    parts = [part for part in get_args(annotation) or [annotation] if part is not _NONE]
     model = parts[0] if len(parts) == 1 else None
     return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 

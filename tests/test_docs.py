@@ -12,6 +12,11 @@ def test_the_reference_is_that_of_the_code():
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
     assert (ROOT / "docs" / "reference.md").read_text() == made, "run `make reference`"
     assert "| `dedup.minhash.threshold` | `0.8` |" in made
+    assert "| `dedup.scope` | `corpus` |" in made
+    assert "(`corpus`, `source`, `snapshot`) |" in made
+    assert "| `dedup.prefer` | `longest` |" in made
+    assert "| `dedup.passages` | `null` |" in made
+    assert "| `dedup.passages.length` | `3` |" in made
     assert "| `word_count` | 50 | 100000 | words |" in made
 
 
