@@ -301,13 +301,14 @@ class Recipe(Section):
     def _best_signal_is_measured(self) -> "Recipe":
         prefer = self.dedup.prefer if self.dedup else None
         if isinstance(prefer, Best):
-            known = [
-                f"{name}.{r.signal}" for name in self.filters.names for r in FILTERS[name].RULES
-            ]
-            if prefer.best not in known:
-                near = difflib.get_close_matches(prefer.best, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else "no filter of the recipe measures it"
-                raise ValueError(f"dedup.prefer.best: no signal named {prefer.best}; {hint}")
+            signals = [f"{name}.{r.signal}" for name in FILTERS for r in FILTERS[name].RULES]
+            if prefer.best not in signals:
+                near = difflib.get_close_matches(prefer.best, signals, n=1)
+                hint = f"; did you mean {near[0]}?" if near else "; expected FILTER.SIGNAL"
+                raise ValueError(f"dedup.prefer.best: no signal named {prefer.best}{hint}")
+            name = prefer.best.split(".")[0]
+            if name not in self.filters.names:
+                raise ValueError(f"dedup.prefer.best: needs the filter {name}, which measures it")
         return self
 
     @property

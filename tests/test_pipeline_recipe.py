@@ -125,7 +125,9 @@ def test_the_hash_ignores_what_changes_no_document():
         "redaction=null",
         "redaction.types=[email]",
         "dedup=null",
-        "dedup.exact=false",
+        "dedup.exact=null",
+        "dedup.exact=words",
+        "dedup.prefer=first_url",
         "dedup.minhash.threshold=0.7",
         "tokenizer.vocab_size=400",
         "tokens.validation=0.5",
@@ -231,6 +233,80 @@ def test_all_mistakes_of_a_recipe_with_places_and_nearest_names(tmp_path):
         "10:20": "filters.gopher_quality.word_count.minmum: unknown key; did you mean minimum?",
         "11:21": "source.inputs.0: expected a valid string",
     }
+
+
+FORMS = "expected longest, first_url, {best: FILTER.SIGNAL} or {sources: [A, B]}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "expected"),
+    [
+        ("dedup.prefer=longst", "dedup.prefer", FORMS),
+        ("dedup.prefer=null", "dedup.prefer", FORMS),
+        ("dedup.prefer={bset: language.score}", "dedup.prefer", FORMS),
+        ("dedup.prefer={best: 3}", "dedup.prefer", FORMS),
+        ("dedup.prefer={sources: web}", "dedup.prefer", FORMS),
+        ("dedup.prefer={sources: []}", "dedup.prefer", FORMS),
+        ("dedup.prefer={sources: [web, 3]}", "dedup.prefer", FORMS),
+        ("dedup.prefer={sources: [web], best: language.score}", "dedup.prefer", FORMS),
+        (
+            "dedup.prefer.best=language.scor",
+            "dedup.prefer.best",
+            "no signal named language.scor; did you mean language.score?",
+        ),
+        (
+            "dedup.prefer.best=x",
+            "dedup.prefer.best",
+            "no signal named x; expected FILTER.SIGNAL",
+        ),
+        (
+            "dedup.prefer.best=classifier.score",
+            "dedup.prefer.best",
+            "needs the filter classifier, which measures it",
+        ),
+        (
+            "dedup.exact=false",
+            "dedup.exact",
+            "expected bytes, spaces or words; null turns it off",
+        ),
+        ("dedup.exact=case", "dedup.exact", "expected 'bytes', 'spaces' or 'words'"),
+        ("dedup.over=filtered", "dedup.over", "expected 'kept' or 'all'"),
+        ("dedup.scope=url", "dedup.scope", "expected 'corpus', 'source' or 'snapshot'"),
+        ("dedup.minhash.target=0", "dedup.minhash.target", "expected greater than 0"),
+        (
+            "dedup.minhash={target: 0.7, rows: 7}",
+            "dedup.minhash",
+            "target chooses bands and rows; give target, or bands and rows",
+        ),
+        (
+            "dedup={exact: null, minhash: null}",
+            "dedup",
+            "url, exact, minhash and passages are all off; turn matching off by dedup: null",
+        ),
+    ],
+)
+def test_a_mistake_in_dedup_is_told_once(setting, key, expected):
+    option = setting.split("=")[0]
+    with pytest.raises(UsageError) as caught:
+        recipe("seed=3", setting, name="gopher")
+    assert caught.value.message == f"--set {option}: {key}: {expected}"
+
+
+def test_a_signal_that_is_not_measured_is_named_where_the_file_prefers_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("mine:\n  filters: {}\n  dedup:\n    prefer: {best: language.score}\n")
+    with pytest.raises(UsageError) as caught:
+        load_recipe("mine", path, ["seed=3"])
+    assert caught.value.message.startswith(f"{path}:4:14: dedup.prefer.best: needs the filter")
+
+
+@pytest.mark.parametrize(
+    "setting", ["prefer={best: language.score}", "prefer={sources: [b, a]}", "minhash.target=0.7"]
+)
+def test_a_resolved_dedup_is_read_again_as_it_was(setting):
+    resolved = recipe(f"dedup.{setting}", name="gopher")
+    assert Recipe.model_validate_json(resolved.model_dump_json()) == resolved
+    assert resolved.dedup != recipe(name="gopher").dedup
 
 
 @pytest.mark.parametrize(
