@@ -42,11 +42,14 @@ def test_exceeds(text, limit):
 
 def test_to_record():
     options = SourceOptions(
-        text_field="body.text", id_field="n", source_field="from", max_document_bytes=5
+        text_field="body.text",
+        id_field="n",
+        source_field="from",
+        snapshot_field="meta.dump",
+        max_document_bytes=5,
     )
-    assert to_record({"body": {"text": "hello"}, "n": 4, "from": "f"}, "p", 1, options) == Record(
-        "p", "hello", "4", None, "f"
-    )
+    row = {"body": {"text": "hello"}, "n": 4, "from": "f", "meta": {"dump": 202410}}
+    assert to_record(row, "p", 1, options) == Record("p", "hello", "4", None, "f", "202410")
     assert to_record({"body": {"text": ""}}, "p", 1, options) == Record("p", "")
     assert to_record({"body": {}}, "p", 9, options) == Unreadable("p", "no_text_field", 9)
     assert to_record({"body": {"text": None}}, "p", 9, options) == Unreadable("p", "not_text", 9)

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sources.formats import compression, detect, recognised, stem
+from pipeline.sources.formats import compression, crawl_of, detect, recognised, stem
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,23 @@ def test_recognised_is_choosy():
     assert not recognised("/d/a.csv", "auto")
     assert not recognised("/d/a.txt", "jsonl")
     assert recognised("/d/a.wet.gz", "warc")
+
+
+@pytest.mark.parametrize(
+    ("url", "crawl"),
+    [
+        (
+            "s3://commoncrawl/crawl-data/CC-MAIN-2024-10/segments/1/warc/a.warc.gz",
+            "CC-MAIN-2024-10",
+        ),
+        ("hf://datasets/HuggingFaceFW/fineweb/data/CC-MAIN-2013-20/000.parquet", "CC-MAIN-2013-20"),
+        ("/d/CC-MAIN-2024-10.jsonl", "CC-MAIN-2024-10"),
+        # The name of a file of a crawl has the time of its capture, not the crawl's name.
+        ("/d/CC-MAIN-20240220211055-20240221001055-00000.warc.gz", None),
+        ("/d/CC-MAIN-2024-100/a.jsonl", None),
+        ("/d/CC-MAIN-2024.jsonl", None),
+        ("/d/a.jsonl", None),
+    ],
+)
+def test_the_crawl_that_a_path_names(url, crawl):
+    assert crawl_of(url) == crawl

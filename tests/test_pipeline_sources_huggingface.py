@@ -56,6 +56,14 @@ def test_local_folder(folder):
     assert {(item.source, item.file) for item in items} == {("my-set", f"hf:{folder}")}
 
 
+def test_the_fields_of_source_and_snapshot(folder):
+    lines = [{"text": "a", "source": "own", "snapshot": "2024-10"}, {"text": "b", "source": None}]
+    for path in (folder / "data").iterdir():
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = [(item.source, item.snapshot) for item in everything(f"hf:{folder}:test")]
+    assert found == [("own", "2024-10"), ("my-set", None)]
+
+
 def test_split_names(folder):
     assert [item.text for item in everything(f"hf:{folder}:test")] == ["test-0 0"]
     assert [item.text for item in everything(f"hf:{folder}:default:test")] == ["test-0 0"]

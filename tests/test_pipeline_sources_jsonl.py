@@ -44,6 +44,18 @@ def test_fields_places_and_blank_lines(tmp_path):
     ]
 
 
+def test_the_field_of_the_snapshot(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(
+        b'{"text":"one","snapshot":"2024-10","dump":7}\n{"text":"two","snapshot":null}\n'
+        b'{"text":"three","snapshot":["2024-10"]}\n{"text":"four"}'
+    )
+    found = [item.snapshot for item in jsonl.read(split(path), OPTIONS)]
+    assert found == ["2024-10", None, None, None]
+    by_dump = replace(OPTIONS, snapshot_field="dump")
+    assert [item.snapshot for item in jsonl.read(split(path), by_dump)] == ["7", None, None, None]
+
+
 LINE = st.sampled_from([b"", b" ", b'{"text":"a"}', b'{"text":"bb","id":1}', b"broken", b"\xff"])
 
 

@@ -56,6 +56,17 @@ def test_nested_and_dotted_names(tmp_path):
     assert list(parquet.read(split(path, 0, 1), options)) == [Record("0", "b", "i", "u")]
 
 
+def test_the_column_of_the_snapshot(tmp_path):
+    path = write(
+        tmp_path / "a.parquet",
+        {"text": ["a", "b"], "snapshot": ["2024-10", None], "meta": [{"dump": 7}, {"dump": 8}]},
+    )
+    found = [item.snapshot for item in parquet.read(split(path, 0, 1), OPTIONS)]
+    assert found == ["2024-10", None]
+    options = replace(OPTIONS, snapshot_field="meta.dump")
+    assert [item.snapshot for item in parquet.read(split(path, 0, 1), options)] == ["7", "8"]
+
+
 def test_missing_or_wrong_text_column(tmp_path):
     path = write(tmp_path / "a.parquet", {"content": ["a"], "text": [1]})
     with pytest.raises(UserError, match="it has content, text"):

@@ -48,6 +48,22 @@ def test_source_and_file_are_filled_in(folder):
     assert bad.error in ERRORS
 
 
+def test_the_snapshot_is_the_field_or_the_crawl_in_the_path(folder):
+    crawl = folder / "CC-MAIN-2024-10" / "warc"
+    crawl.mkdir(parents=True)
+    for path in list(folder.iterdir()):
+        if path.is_file():
+            (crawl / path.name).write_bytes(path.read_bytes())
+    (crawl / "a.jsonl").write_bytes(b'{"text":"one","snapshot":"2023"}\n{"text":"two"}\n')
+    found = {item.text: item.snapshot for item in everything(OPTIONS, [str(crawl)])}
+    assert found == {"one": "2023"} | dict.fromkeys(
+        ("two", "three", "four", "five"), "CC-MAIN-2024-10"
+    )
+    outside = everything(OPTIONS, [str(folder / "*.*")])
+    assert len(outside) == 7
+    assert {item.snapshot for item in outside if isinstance(item, Record)} == {None}
+
+
 @pytest.mark.parametrize("size", [1, 20, 1000])
 def test_split_size_does_not_change_the_records(folder, size):
     small = replace(OPTIONS, split_bytes=size)
