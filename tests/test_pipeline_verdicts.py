@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +17,13 @@ from pipeline import mill, storage, verdicts
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.verdicts import (
     LEDGER_SCHEMA,
-    SURVIVORS_SCHEMA,
     VERDICTS,
     Cutoff,
     Duplicates,
+    Judgement,
     bin_documents,
     in_validation,
     judge,
-    matchable,
     rules_of,
     verdict_table,
 )
@@ -47,7 +47,7 @@ RECIPE = load_recipe(
         ),
         "filters.gopher_quality.stop_word_count={minimum: 1}",
         "filters.language.score={minimum: 0.5}",
-        "dedup={}",
+        "dedup={passages: {}}",
         "tokens.validation=0.3",
     ],
 )
@@ -88,18 +88,46 @@ def batch(rows, language=None) -> pa.RecordBatch:
     )
 
 
-def no_duplicates() -> Duplicates:
-    return Duplicates.of(SURVIVORS_SCHEMA.empty_table(), 0)
+DUPLICATES_SCHEMA = pa.schema(
+    [
+        ("row", pa.uint32()),
+        ("kept_id", pa.string()),
+        ("value", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+def ledger_of(
+    rows: pa.RecordBatch, judgement: Judgement, recipe: Recipe = RECIPE, **more: Any
+) -> pa.Table:
+    """Returns the ledger of documents; what is not given is none."""
+    given = {
+        "errors": np.zeros(len(rows), dtype=bool),
+        "duplicates": Duplicates.of(DUPLICATES_SCHEMA.empty_table(), 0),
+        "stands": np.ones(len(rows), np.uint32),
+        "removed": np.zeros(len(rows), np.uint32),
+        **more,
+    }
+    return verdict_table(rows, judgement, recipe=recipe, **given)
 
 
 def test_rules_are_in_recipe_order():
     assert [f"{name}.{rule.signal}" for name, rule in rules_of(RECIPE)] == RULES
 
 
+KINDS = {  # reason: value and threshold
+    "dedup.url": (None, None),
+    "dedup.exact": (1.0, 1.0),
+    "dedup.minhash": (0.875, 0.8),
+    "dedup.passages": (7.0, 50.0),
+}
 DOCUMENT = st.tuples(
     st.one_of(st.none(), st.tuples(VALUE, VALUE, VALUE)),
     st.booleans(),  # is an error
-    st.sampled_from([None, None, ("exact", 1.0), ("near", 0.875)]),
+    st.sampled_from([None, None, *KINDS]),
+    st.integers(1, 2**32 - 1),  # stands for so many
+    st.integers(0, 9),  # bytes that it loses
 )
 
 
@@ -107,26 +135,32 @@ DOCUMENT = st.tuples(
 @given(st.lists(DOCUMENT, max_size=12))
 def test_the_ledger_is_what_its_definition_says(documents):
     """The oracle decides document by document, with the scalar twin of the rules."""
-    duplicate_rows = [row for row, (_, _, kind) in enumerate(documents) if kind]
-    survivors = pa.table(
+    kinds = [kind for _, _, kind, _, _ in documents]
+    rows = [row for row, kind in enumerate(kinds) if kind]
+    table = pa.table(
         {
-            "row": [10 + row for row in duplicate_rows],
-            "kept_id": [f"kept-{row}" for row in duplicate_rows],
-            "jaccard": [documents[row][2][1] for row in duplicate_rows],
-            "exact": [documents[row][2][0] == "exact" for row in duplicate_rows],
-            "cluster_size": [2 for _ in duplicate_rows],
+            "row": [10 + row for row in rows],
+            "kept_id": [f"kept-{row}" for row in rows],
+            "value": [KINDS[kinds[row]][0] for row in rows],
+            "reason": [kinds[row] for row in rows],
         },
-        schema=SURVIVORS_SCHEMA,
+        schema=DUPLICATES_SCHEMA,
     )
-    rows = batch([values for values, _, _ in documents])
-    judgement = judge(rows, RECIPE)
-    errors = np.array([error for _, error, _ in documents], dtype=bool)
-    duplicates = Duplicates.of(survivors, 10)
-    table = verdict_table(rows, judgement, errors, duplicates, RECIPE)
+    found = batch([values for values, *_ in documents])
+    table = ledger_of(
+        found,
+        judge(found, RECIPE),
+        errors=np.array([error for _, error, *_ in documents], dtype=bool),
+        duplicates=Duplicates.of(table, 10),
+        stands=np.array([stands for *_, stands, _ in documents], np.uint32),
+        removed=np.array([removed for *_, removed in documents], np.uint32),
+    )
     assert table.schema == LEDGER_SCHEMA
     table.validate(full=True)
 
-    for row, (values, error, kind) in zip(table.to_pylist(), documents, strict=True):
+    for row, (values, error, kind, stands, removed) in zip(
+        table.to_pylist(), documents, strict=True
+    ):
         number = int(row["id"][3:])
         failed = []
         for name, rule, value in zip(
@@ -136,7 +170,8 @@ def test_the_ledger_is_what_its_definition_says(documents):
             if bound is not None:
                 failed.append((name, value, bound))
         assert row["failed"] == [name for name, _, _ in failed]
-        expected = dict.fromkeys(("reason", "value", "threshold", "duplicate_of", "partition"))
+        names = "reason value threshold duplicate_of cluster_size n_removed partition"
+        expected = dict.fromkeys(names.split())
         if error:
             verdict = "error"
         elif failed:
@@ -145,13 +180,13 @@ def test_the_ledger_is_what_its_definition_says(documents):
         elif kind:
             verdict = "duplicate"
             expected["duplicate_of"] = f"kept-{number}"
-            expected["value"] = kind[1]
-            expected["reason"] = "dedup.exact" if kind[0] == "exact" else "dedup.minhash"
-            expected["threshold"] = 1.0 if kind[0] == "exact" else 0.8
+            expected["reason"] = kind
+            expected["value"], expected["threshold"] = KINDS[kind]
         else:
             verdict = "kept"
             chosen = in_validation([row["id"]], RECIPE.seed, 0.3)[0]
             expected["partition"] = "validation" if chosen else "train"
+            expected["cluster_size"], expected["n_removed"] = stands, removed
         assert row["verdict"] == verdict
         assert {key: row[key] for key in expected} == expected
         assert row["n_tokens"] is None
@@ -161,8 +196,7 @@ def test_the_ledger_tells_a_value_from_a_threshold_just_above_it():
     value, cutoff = 0.99999998, 0.99999999
     rows = batch([(3.0, 5.0, value)])
     judgement = judge(rows, RECIPE, {"language.score": Cutoff(cutoff, 0)})
-    errors = np.zeros(1, dtype=bool)
-    (row,) = verdict_table(rows, judgement, errors, no_duplicates(), RECIPE).to_pylist()
+    (row,) = ledger_of(rows, judgement).to_pylist()
     assert (row["reason"], row["value"], row["threshold"]) == ("language.score", value, cutoff)
 
 
@@ -201,7 +235,7 @@ def test_bounds_of_a_language_hold_for_its_documents_only():
 def test_a_recipe_without_rules_keeps_everything():
     raw = load_recipe("raw", CONFIG)
     rows = batch([None] * 3)
-    table = verdict_table(rows, judge(rows, raw), np.zeros(3, bool), no_duplicates(), raw)
+    table = ledger_of(rows, judge(rows, raw), raw)
     assert table["verdict"].to_pylist() == ["kept"] * 3
     assert table["failed"].to_pylist() == [[]] * 3
 
@@ -329,22 +363,6 @@ def test_another_threshold_needs_no_second_pass_over_the_text(job_of, monkeypatc
     stricter = dataclasses.replace(job, recipe_json=changed)
     run_stages(stricter)
     assert [row["verdict"] for row in ledger_rows(job)] == ["filtered"] * 3 + ["kept"] * 2
-
-
-def test_what_is_matched(job_of):
-    rows = [
-        {"id": "long", "text": prose(1)},
-        b"broken",
-        {"id": "short", "text": "too short"},
-        {"id": "empty", "text": ""},
-    ]
-    off = ["filters.language=null"]
-    kept = job_of(rows, "gopher", off, out="kept")
-    run_stages(kept, until="mill")
-    assert matchable(kept, 0).tolist() == [True, False, False, False]
-    raw = job_of(rows, "raw", ["dedup={}"], out="all")
-    run_stages(raw, until="mill")
-    assert matchable(raw, 0).tolist() == [True, False, True, True]
 
 
 def test_two_documents_of_one_id_share_a_partition(job_of):
