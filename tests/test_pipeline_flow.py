@@ -8,14 +8,15 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.testing.util import assert_that, equal_to
 from command import ROOT
 
+from pipeline.beam_steps import Call, Spread
 from pipeline.errors import UserError, WorkerError, from_worker
-from pipeline.flow import Call, Spread, build
+from pipeline.flow import build
 from pipeline.output import Job, Output
 from pipeline.recipe import load_recipe
 
 
-def job_of(recipe: str) -> Job:
-    resolved = load_recipe(recipe, ROOT / "pipelines.yaml")
+def job_of(recipe: str, *settings: str) -> Job:
+    resolved = load_recipe(recipe, ROOT / "pipelines.yaml", settings)
     return Job(Output("/nowhere"), resolved.model_dump_json(), "plan", 5, "code")
 
 
@@ -27,17 +28,21 @@ class Steps(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
         self.labels.append(node.full_label)
 
 
-def steps(recipe: str) -> list[str]:
+def steps(recipe: str, *settings: str) -> list[str]:
     pipeline = beam.Pipeline(runner=BundleBasedDirectRunner())
-    build(pipeline, job_of(recipe))
+    build(pipeline, job_of(recipe, *settings))
     visitor = Steps()
     pipeline.visit(visitor)
     return visitor.labels
 
 
+MATCHING = ("order", "exact digests", "bands", "candidates", "sketch", "compare 0", "choose 0")
+MATCHING += ("publish pairs", "write survivors", "write clusters", "finish match")
+
+
 def test_graph_of_a_recipe_with_deduplication() -> None:
     labels = [label.split("/")[0] for label in steps("gopher")]
-    for name in ("mill", "hashes", "candidates", "sketch", "verify", "survivors", "bin"):
+    for name in (*MATCHING, "mill", "bin"):
         assert name in labels
     assert labels.index("mill") < labels.index("bin") < labels.index("train tokenizer")
     assert labels.index("train tokenizer") < labels.index("tokenize")
@@ -46,11 +51,26 @@ def test_graph_of_a_recipe_with_deduplication() -> None:
 def test_graph_of_a_recipe_without_deduplication() -> None:
     labels = {label.split("/")[0] for label in steps("raw")}
     assert {"mill", "bin", "train tokenizer", "tokenize"} <= labels
-    assert not labels & {"hashes", "candidates", "sketch", "verify", "survivors"}
+    assert not labels & set(MATCHING)
+
+
+@pytest.mark.parametrize(
+    ("setting", "there", "absent"),
+    [
+        ("dedup.url=true", {"url digests", "exact digests", "bands"}, {"spans"}),
+        ("dedup.exact=null", {"bands"}, {"url digests", "exact digests"}),
+        ("dedup.minhash=null", {"exact digests"}, {"bands", "sketch", "publish pairs"}),
+        ("dedup.passages={}", {"exact digests", "bands", "spans"}, set()),
+    ],
+)
+def test_graph_has_the_steps_that_are_on(setting: str, there: set[str], absent: set[str]) -> None:
+    labels = {label.split("/")[0] for label in steps("gopher", setting)}
+    assert there <= labels
+    assert not labels & absent
 
 
 def test_every_step_has_a_name_of_its_own() -> None:
-    labels = steps("gopher")
+    labels = steps("gopher", "dedup.url=true", "dedup.passages={}")
     assert len(labels) == len(set(labels))
     ours = {label.split("/")[0] for label in labels}
     assert not [label for label in ours if "lambda" in label or "(" in label]
