@@ -57,7 +57,8 @@ def change(path: Path, column: str, changed: Callable[[Any], Any], row: int = 1)
 
 def in_table(name: str, column: str, value: Any, row: int = 1) -> Callable[[Path], str]:
     def plant(root: Path) -> str:
-        path = sorted((root / name).glob("*.parquet"))[0]
+        files = sorted((root / name).glob("*.parquet"))
+        path = next(file for file in files if pq.read_metadata(file).num_rows > row)
         change(path, column, value if callable(value) else lambda _: value, row)
         return f"{name}/{path.name}, row {row}, column {column}: email 1"
 
