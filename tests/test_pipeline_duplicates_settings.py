@@ -16,11 +16,12 @@ def test_the_defaults():
     assert collision_probability(0.8, minhash.bands, minhash.rows) > 0.999
 
 
-def test_the_target_chooses_bands_and_rows():
-    minhash = MinHash(target=0.7)
-    assert (minhash.bands, minhash.rows) == bands_for(0.7)
+@pytest.mark.parametrize("target", [0.1, 0.7, 1, 1.0])
+def test_the_target_chooses_bands_and_rows(target):
+    minhash = MinHash(target=target)
+    assert (minhash.bands, minhash.rows) == bands_for(target)
     assert (minhash.bands, minhash.rows) != (20, 5)
-    assert collision_probability(0.7, minhash.bands, minhash.rows) >= 0.999
+    assert collision_probability(target, minhash.bands, minhash.rows) >= 0.999
 
 
 def test_a_target_bears_the_bands_that_it_chooses():

@@ -24,7 +24,7 @@ class MinHash(Section):
         description="choose bands and rows such that 99.9 % at this Jaccard are found",
     )
     bands: int = Field(default=20, ge=1, le=256, description="bands of the signature")
-    rows: int = Field(default=5, ge=1, le=64, description="rows in a band")
+    rows: int = Field(default=5, ge=1, le=100, description="rows in a band")
     threshold: Fraction = Field(default=0.8, gt=0, description="Jaccard similarity of a duplicate")
     seed: int = Field(default=1, ge=0, lt=2**32, description="seed of the permutations")
     leaders: int = Field(
