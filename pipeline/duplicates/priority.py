@@ -93,6 +93,7 @@ def order_table(
 
 def _preferred(documents: pa.RecordBatch, dedup: Dedup) -> Bytes | list[bytes]:
     """Returns what `dedup.prefer` says of n documents: uint8[n, width], or n byte strings."""
+    # Inverted first: numpy would return it in the machine's own order of bytes.
     longest = _big_endian((~documents["n_bytes"].to_numpy()).astype(">u4"))
     match dedup.prefer:
         case Best(best=signal):
@@ -129,7 +130,7 @@ def _by_signal(documents: pa.RecordBatch, signal: str) -> NDArray[np.uint64]:
 
 
 def _big_endian(values: NDArray[np.unsignedinteger]) -> Bytes:
-    return values.view(np.uint8).reshape(len(values), -1)
+    return values.view(np.uint8).reshape(len(values), values.itemsize)
 
 
 def id_hashes(ids: pa.Array) -> NDArray[np.uint64]:
