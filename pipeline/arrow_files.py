@@ -1,4 +1,6 @@
-"""Arrow IPC files of work/."""
+"""Arrow IPC files of work/, and tables as bytes for a shuffle."""
+
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -21,3 +23,18 @@ def read_buffer(url: str) -> pa.Buffer:
     if storage.is_local(url):
         return pa.memory_map(str(storage.local_path(url))).read_buffer()
     return pa.py_buffer(storage.read_bytes(url))
+
+
+def to_bytes(table: pa.Table) -> bytes:
+    """Returns a table as an Arrow stream, compressed: a shuffle may hold all of them in memory."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def from_bytes(chunks: Iterable[bytes], schema: pa.Schema) -> pa.Table:
+    """Returns one table of what `to_bytes` returned for several; empty chunks are left out."""
+    tables = [pa.ipc.open_stream(chunk).read_all() for chunk in chunks if chunk]
+    return pa.concat_tables([schema.empty_table(), *tables])

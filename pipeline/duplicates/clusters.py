@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dedup.survivors import DECISION
 from pipeline import storage
-from pipeline.arrow_files import read_arrow, write_arrow
+from pipeline.arrow_files import from_bytes, read_arrow, to_bytes, write_arrow
 from pipeline.duplicates.compare import comparisons
 from pipeline.duplicates.exact import repeats
 from pipeline.duplicates.packs import Keyed, by_part, keys_of, rows_of, split
@@ -134,20 +134,6 @@ def name_kept(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
     )
     for where, places in by_part(links["dropped"]):
         yield where, to_bytes(named.take(places))
-
-
-def to_bytes(table: pa.Table) -> bytes:
-    """Returns a table as an Arrow stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def from_bytes(chunks: Iterable[bytes], schema: pa.Schema) -> pa.Table:
-    """Returns one table of what `to_bytes` returned for several."""
-    tables = [pa.ipc.open_stream(chunk).read_all() for chunk in chunks if chunk]
-    return pa.concat_tables([schema.empty_table(), *tables])
 
 
 def write_survivors(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:

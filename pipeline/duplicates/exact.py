@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.candidates import group_equal, repeated
-from pipeline.arrow_files import read_arrow, write_arrow
+from pipeline.arrow_files import from_bytes, read_arrow, to_bytes, write_arrow
 from pipeline.duplicates.packs import Keyed, by_part, keys_of, parts_of, rows_of, split
 from pipeline.duplicates.priority import dedup_of, ranks, read_order
 from pipeline.output import Job
@@ -49,20 +49,12 @@ def digest_packs(job: Job, part: int, kind: Kind) -> Keyed:
     fixed = pa.Array.from_buffers(pa.binary(16), len(raw), [None, pa.py_buffer(raw.tobytes())])
     table = pa.table([fixed, keys_of(part, rows), order["priority"]], schema=_SCHEMA)
     for pack, members in split(raw[:, 0], PACKS):
-        yield pack, _to_bytes(table.take(members))
-
-
-def _to_bytes(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+        yield pack, to_bytes(table.take(members))
 
 
 def group(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
     """Yields, for each part, which of its documents repeat another one: `_REPEAT` records."""
-    tables = [pa.ipc.open_stream(chunk).read_all() for chunk in chunks]
-    table = pa.concat_tables(tables).combine_chunks()
+    table = from_bytes(chunks, _SCHEMA).combine_chunks()
     digests = _fixed(table["digest"])
     several = np.flatnonzero(repeated(digests))
     table, digests = table.take(several), digests[several]

@@ -25,9 +25,8 @@ from dedup.passages import (
     split_units,
 )
 from pipeline import storage
-from pipeline.arrow_files import read_arrow, write_arrow
+from pipeline.arrow_files import from_bytes, read_arrow, to_bytes, write_arrow
 from pipeline.documents import read_rows
-from pipeline.duplicates.clusters import from_bytes, to_bytes
 from pipeline.duplicates.cuts import RANGES_SCHEMA, REMAINS_SCHEMA
 from pipeline.duplicates.packs import Keyed, by_part, keys_of, parts_of, rows_of, split
 from pipeline.duplicates.priority import PASSED, dedup_of, ranks, read_order
