@@ -245,6 +245,9 @@ def _duplicates(report: Report) -> tuple[object, ...]:
         ("near-duplicates", number(found.get("near_duplicates", 0))),
         ("clusters", number(found.get("clusters", 0))),
     ]
+    if cut := found.get("passages"):
+        figures.append(("documents with repeated passages cut out", number(cut["documents"])))
+        figures.append(("MB cut out of them", f"{cut['bytes'] / 1e6:,.2f}"))
     buckets: dict[str, list[int]] = {}
     for size, count in found["sizes"]:
         bucket = buckets.setdefault(_bucket(size), [0, 0])
