@@ -218,6 +218,25 @@ def cut(text: str, ranges: Sequence[tuple[int, int]]) -> str:
     return "".join([*kept, text[at:]])
 
 
+def stands_in(
+    passage: NDArray[np.uint64], units: Units, gone: Sequence[tuple[int, int]] = ()
+) -> bool:
+    """Tells whether some units stand side by side in what is left of a text.
+
+    Args:
+        passage: uint64[k, 2], hashes of at least one unit.
+        units: The text's.
+        gone: Ranges of the text that are cut, in order, without parts of units.
+    """
+    starts, ends = np.array(gone, np.int64).reshape(-1, 2).T
+    left = np.searchsorted(starts, units.starts, "right") == np.searchsorted(ends, units.ends)
+    hashes = units.hashes[left]
+    places = np.arange(max(len(hashes) - len(passage) + 1, 0))
+    for offset in range(len(passage)):
+        places = places[(hashes[places + offset] == passage[offset]).all(axis=1)]
+    return len(places) > 0
+
+
 def reference_units(text: str, unit: str) -> list[str]:
     """Returns the units of a text: the definition that `split_units` follows."""
     from filters.sentences import sentence_starts as starts_in_line

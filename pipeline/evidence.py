@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dedup.digests import exact_digest
+from dedup.passages import split_units, stands_in
 from dedup.shingles import shingle_hashes
 from pipeline import storage
 from pipeline.errors import UserError
@@ -29,7 +30,7 @@ MOST_BYTES = 100_000_000  # of their texts
 MOST_NAMED = 5  # of the problems of one kind
 COMPARED = ("dedup.exact", "dedup.minhash")
 _KEYS = ["id", "kept_id", "reason", "value"]
-Pair = tuple[str, str, str, float]
+Pair = tuple[str, str, Any, Any]
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Evidence:
         duplicates: How many the ledger has.
         compared: How many are equal or similar, so that they can be compared again.
         again: How many were.
+        passages: How many passages were cut out of documents.
+        found_again: How many of them were looked for in the documents that keep them.
         unreachable: The output that was matched against, if it cannot be read.
     """
 
@@ -48,16 +51,23 @@ class Evidence:
     duplicates: int = 0
     compared: int = 0
     again: int = 0
+    passages: int = 0
+    found_again: int = 0
     unreachable: str = ""
 
     def told(self) -> str:
         """Returns what was checked, for the terminal."""
-        if not self.duplicates:
+        if not self.duplicates and not self.passages:
             return "no duplicates"
         told = (
             f"{self.duplicates:,} duplicates, each of a kept document and with its evidence in "
             f"clusters/; {self.again:,} of {self.compared:,} pairs of texts compared again"
         )
+        if self.passages:
+            told += (
+                f"\n{self.found_again:,} of {self.passages:,} repeated passages found again in "
+                "the documents that keep them"
+            )
         if self.unreachable:
             told += (
                 f"\n{self.unreachable}, which was matched against, cannot be read: not looked at"
@@ -104,6 +114,8 @@ def check_evidence(root: str, settings: dict[str, Any]) -> Evidence:
     _check_kept(root, duplicates, settings["against"], found)
     if not found.problems:
         _compare_again(root, duplicates, settings, found)
+    if settings["passages"] and not found.problems:
+        _find_passages(root, settings, found)
     return found
 
 
@@ -257,6 +269,36 @@ def _compare_again(
             if reason == "dedup.minhash"
             else len({exact_digest(text, settings["exact"]) for text in texts}) == 1
             for texts in product(texts_of[identifier], texts_of[kept_id])
+        )
+    )
+
+
+def _find_passages(root: str, settings: dict[str, Any], found: Evidence) -> None:
+    """Looks for what was cut out of documents in what is left of those that keep it."""
+    rows = _tables(root, "passages", ["id", "kept_id", "start", "end"])
+    found.passages = len(rows)
+    readable = settings["against"] and not found.unreachable
+    roots = [root, settings["against"].rstrip("/")] if readable else [root]
+    chosen = _chosen(list(_rows(rows)), roots)
+    found.found_again = len(chosen)
+    unit = settings["passages"]["unit"]
+    texts: dict[str, list[str]] = defaultdict(list)
+    for story in _all(roots, chosen, ["id", "text"]):
+        texts[story["id"]].append(story["text"])
+    cuts: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    # An id that several texts have says not which of them was cut.
+    alone = pa.array([name for name in texts if len(texts[name]) == 1], pa.string())
+    for identifier, _, start, end in _rows(rows.filter(pc.is_in(rows["id"], value_set=alone))):
+        cuts[identifier].append((start, end))
+    units = {name: [split_units(text, unit) for text in texts[name]] for name in texts}
+    found.refuse(
+        f"characters {start} to {end} of {identifier} were cut, but do not stand in {kept_id}"
+        for identifier, kept_id, start, end in chosen
+        if not any(
+            stands_in(split_units(text[start:end], unit).hashes, other, sorted(cuts[kept_id]))
+            for text in texts[identifier]
+            for other in units[kept_id]
+            if len(split_units(text[start:end], unit))
         )
     )
 

@@ -20,6 +20,7 @@ DEDUP: dict[str, Any] = {
     "url": True,
     "exact": "spaces",
     "minhash": MINHASH,
+    "passages": None,
     "alarm": 0.5,
 }
 CLUSTERS = pa.schema(

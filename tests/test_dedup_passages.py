@@ -23,6 +23,7 @@ from dedup.passages import (
     repeated_spans,
     span_hashes,
     split_units,
+    stands_in,
 )
 from dedup.shingles import words
 
@@ -233,6 +234,22 @@ def test_what_remains_are_the_other_units(unit: str, text: str, choice: int) -> 
     ]
     assert [words(each) for each in reference_units(rest, unit)] == list(map(words, kept))
     assert (rest == text) == (not removed.any())
+
+
+@given(
+    text=st.lists(st.sampled_from("ABC"), max_size=9),
+    passage=st.lists(st.sampled_from("ABC"), min_size=1, max_size=3),
+    choice=st.integers(0, 2**9),
+)
+def test_what_stands_in_the_rest_of_a_text(
+    text: list[str], passage: list[str], choice: int
+) -> None:
+    units = split_units("\n".join(text), "lines")
+    gone = [place for place in range(len(text)) if choice >> place & 1]
+    left = [letter for place, letter in enumerate(text) if place not in gone]
+    ranges = [(int(units.starts[place]), int(units.ends[place])) for place in gone]
+    expected = "".join(passage) in "".join(left)
+    assert stands_in(split_units("\n".join(passage), "lines").hashes, units, ranges) == expected
 
 
 HOSTILE = ["a", ".", " ", "\n", "a\n", ". ", "\n\n", " \n\t\n", "a.\n\n", "。", "\u0301", "中", ")"]

@@ -185,3 +185,56 @@ def test_shared_shingles_of_characters() -> None:
     settings = {"unit": "characters", "shingle": 2}
     shared = shared_shingles(settings, "abcd", "abce")
     assert (shared["both"], shared["either"]) == (2, 4)
+
+
+SHARED = prose(900, 60)
+PASSAGES = pa.schema(
+    [("id", pa.string()), ("start", pa.uint32()), ("end", pa.uint32()), ("kept_id", pa.string())]
+)
+
+
+def with_passages(root: Path, *rows: tuple[str, int, int, str]) -> evidence.Evidence:
+    """Checks an output of three documents that share a passage, given what was cut of them."""
+    write_output(
+        root,
+        [
+            Document("long", f"{prose(1, 150)} {SHARED}"),
+            Document("middle", f"{prose(2, 100)} {SHARED}"),
+            Document("short", f"{SHARED} {prose(3, 60)}"),
+        ],
+    )
+    (root / "passages").mkdir()
+    table = pa.Table.from_pylist(
+        [dict(zip(PASSAGES.names, row, strict=True)) for row in rows], PASSAGES
+    )
+    pq.write_table(table, root / "passages" / "part-00000.parquet")
+    return check(root, passages={"unit": "sentences", "length": 3, "min_words": 50})
+
+
+AT = len(prose(2, 100)) + 1
+MIDDLE = ("middle", AT, AT + len(SHARED), "long")
+SHORT = ("short", 0, len(SHARED), "long")
+
+
+def test_passages_are_found_again_where_they_stay(tmp_path: Path) -> None:
+    found = with_passages(tmp_path, MIDDLE, SHORT)
+    assert found.problems == []
+    assert found.told().endswith(
+        "2 of 2 repeated passages found again in the documents that keep them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        (("short", 0, len(SHARED) + 40, "long"), f"characters 0 to {len(SHARED) + 40} of short"),
+        (("short", 0, len(SHARED), "middle"), "do not stand in middle"),  # cut there, too
+        (("short", 0, len(SHARED), "short"), "do not stand in short"),
+        (("short", 0, 0, "long"), "characters 0 to 0 of short"),
+    ],
+)
+def test_passages_that_do_not_stay_are_named(
+    tmp_path: Path, lie: tuple[str, int, int, str], said: str
+) -> None:
+    (problem,) = with_passages(tmp_path, MIDDLE, lie).problems
+    assert said in problem
