@@ -11,7 +11,7 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
-from apache_beam.testing.util import assert_that
+from apache_beam.testing.util import assert_that, equal_to
 from command import digests
 from conftest import changed, make_test_job, prose, run_stages
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.console import Console
 from dedup.survivors import DECISION
 from pipeline import flow
 from pipeline.duplicates import choice, rounds
+from pipeline.duplicates.compare import PASSES
 from pipeline.errors import UserError, VerificationError, from_worker
 from pipeline.output import Job
 from pipeline.run import run
@@ -30,15 +31,16 @@ def texts() -> list[str]:
     """A chain in the order of priority, more versions of a text than a small bucket has, copies."""
     words = prose(1, words=400).split()
     chain = [" ".join(words[3 * n : 3 * n + 100]) + "\n" * (60 - n) for n in range(60)]
-    versions = [changed(prose(2, words=90), place) for place in range(90)]
+    versions = [changed(prose(2, words=90), n % 80) for n in range(160)]
+    versions = [text.replace("xylophone", f"xylophone{n // 80}") for n, text in enumerate(versions)]
     families = [changed(prose(10 + n // 4, words=60), *range(n % 4)) for n in range(60)]
     return [*chain, *versions, *families, *families[:7]]
 
 
-def job_of(folder: Path, number: int, out: str) -> Job:
+def hard_job(folder: Path, number: int) -> Job:
     rows = [{"id": f"d{place}", "text": text} for place, text in enumerate(texts())]
     settings = (*SETTINGS, f"dedup.rounds={number}")
-    job = make_test_job(folder, {"in.jsonl": rows}, "raw", settings, out=out)
+    job = make_test_job(folder, {"in.jsonl": rows}, "raw", settings)
     assert job.n_parts > 1
     return job
 
@@ -51,7 +53,7 @@ def run_locally(job: Job, workers: int = 1) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("one")
-    job = job_of(folder, 0, "out")
+    job = hard_job(folder, 0)
     found = run_locally(job)
     done = job.output.committed("match", 0, job.fingerprint("match"))
     assert done is not None
@@ -60,9 +62,8 @@ def one_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("number", [1, 5])
 def test_the_same_bytes_in_rounds(
-    number: int, one_process: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    one_process: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = []
 
@@ -72,17 +73,17 @@ def test_the_same_bytes_in_rounds(
 
     rest = rounds.decide
     monkeypatch.setattr(rounds, "decide", decide)
-    assert run_locally(job_of(tmp_path, number, "out")) == one_process
+    assert run_locally(hard_job(tmp_path, 5)) == one_process
     assert left  # the chain needs more rounds
 
 
 @pytest.mark.slow
 def test_the_same_bytes_with_two_workers(one_process: dict[str, str], tmp_path: Path) -> None:
-    assert run_locally(job_of(tmp_path, 5, "out"), workers=2) == one_process
+    assert run_locally(hard_job(tmp_path, 5), workers=2) == one_process
 
 
 def test_the_same_bytes_on_another_runner(one_process: dict[str, str], tmp_path: Path) -> None:
-    job = job_of(tmp_path, 5, "out")
+    job = hard_job(tmp_path, 5)
     with beam.Pipeline(runner=BundleBasedDirectRunner()) as pipeline:
         flow.build(pipeline, job)
     found = digests(tmp_path / "out")
@@ -92,11 +93,10 @@ def test_the_same_bytes_on_another_runner(one_process: dict[str, str], tmp_path:
 
 @pytest.fixture(scope="module")
 def matched(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """A job whose pairs are compared, and whose last pass of comparisons had nothing to compare."""
-    job = job_of(tmp_path_factory.mktemp("matched"), 5, "out")
+    """A job that is matched, with something to compare in every pass."""
+    job = hard_job(tmp_path_factory.mktemp("matched"), 5)
     run_stages(job, until="match")
-    assert choice.compared(job, 1)
-    assert not choice.compared(job, 3)
+    assert all(choice.compared(job, again) for again in range(PASSES))
     return job
 
 
@@ -116,12 +116,18 @@ def by_part(found: Iterable[tuple[int, bytes]]) -> dict[int, list[Any]]:
 @pytest.mark.parametrize("again", [0, 1, 3])
 def test_every_pass_gives_the_decisions_of_one_process(matched: Job, again: int) -> None:
     expected = by_part(choice.choose(matched, again))
-    assert bool(expected) == (again < 3)
+    assert len(expected) == matched.n_parts
 
     def is_right(found: list[Any]) -> None:
         assert by_part(found) == expected
 
     in_rounds(matched, again, is_right)
+
+
+def test_a_pass_that_compared_nothing_is_followed_by_no_choice(job_of: Any) -> None:
+    job = job_of([{"text": prose(1)}, {"text": prose(1) + " and more"}], "raw", SETTINGS)
+    run_stages(job, until="match")
+    in_rounds(job, 1, equal_to([]))
 
 
 def test_what_is_undecided_and_does_not_fit_is_refused_with_advice(
