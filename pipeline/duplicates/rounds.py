@@ -87,8 +87,9 @@ class ChooseInRounds(beam.PTransform):
             | "group decisions" >> beam.GroupByKey()
             | "tell of dropped" >> self._call(_tell)
         )
+        evidence = known | "without watchers" >> beam.Filter(_is_no_watcher)
         return (
-            (known, news)
+            (evidence, news)
             | "all known" >> beam.Flatten()
             | "group all" >> beam.GroupByKey()
             | "check" >> self._call(_check)
@@ -124,6 +125,10 @@ def _is_open(sent: tuple[int, rounds.Parcel]) -> bool:
 
 def _is_no_edge(sent: tuple[int, rounds.Parcel]) -> bool:
     return sent[1][0] != "edges"
+
+
+def _is_no_watcher(sent: tuple[int, rounds.Parcel]) -> bool:
+    return sent[1][0] != "watchers"
 
 
 def _to_one(sent: tuple[int, rounds.Parcel]) -> tuple[int, rounds.Parcel]:
