@@ -1,0 +1,159 @@
+"""What a run warns of loudly: duplicates that are too many to be believed unseen.
+
+Another project's fuzzy deduplication took 859,092 documents to 2 and reported success.
+"""
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import storage
+from pipeline.accounts import Accounts
+from pipeline.cluster_list import first_clusters
+from pipeline.output import Job
+from pipeline.visible import clipped
+
+FEWEST = 20  # documents, below which no share says anything
+ONE_DOCUMENT = 0.1  # share of all matched documents that one may stand for
+MOST_CLUSTERS = 1_000  # of which the one that took most of a source is sought
+MOST_SOURCES = 10  # that are named
+
+Alarm = dict[str, Any]
+
+
+def alarms(job: Job, accounts: Accounts) -> list[Alarm]:
+    """Returns what to warn of after a run, each with its `text` and figures.
+
+    A source's matched documents are those that are kept or duplicates.
+    """
+    dedup = job.recipe.dedup
+    if dedup is None:
+        return []
+    matched = _matched(accounts)
+    largest = first_clusters(job.output.root, None, "clusters", MOST_CLUSTERS)
+    found = [
+        *_sources(job, matched, dedup.alarm, {row["kept_id"]: row["cluster_size"] for row in largest}),
+        *_one_document(matched, largest),
+        *_uncompared(job),
+    ]
+    return [{**alarm, "text": told(alarm, "OUT")} for alarm in found]
+
+
+def _matched(accounts: Accounts) -> dict[str, tuple[int, int]]:
+    """Returns how many duplicates each source has, of how many matched documents."""
+    found: dict[str, Counter[str]] = {}
+    for (source, verdict), tally in accounts.by("source", "verdict").items():
+        found.setdefault(str(source), Counter())[str(verdict)] += tally.documents
+    return {
+        source: (counts["duplicate"], counts["duplicate"] + counts["kept"])
+        for source, counts in found.items()
+    }
+
+
+def _sources(
+    job: Job, matched: dict[str, tuple[int, int]], allowed: float, sizes: dict[str, int]
+) -> list[Alarm]:
+    """Returns the sources that lose more than the allowed share, those that lose most first."""
+    found = [
+        {"kind": "source", "source": source, "duplicates": lost, "matched": count}
+        for source, (lost, count) in matched.items()
+        if count >= FEWEST and lost / count > allowed
+    ]
+    found.sort(key=lambda alarm: (-alarm["duplicates"], alarm["source"]))
+    takers = _takers(job, [alarm["source"] for alarm in found], list(sizes))
+    for alarm in found:
+        if counts := takers.get(alarm["source"]):
+            kept_id = min(counts, key=lambda name: (-counts[name], name))
+            alarm.update(kept_id=kept_id, cluster_size=sizes[kept_id])
+            alarm["by_this_one"] = counts[kept_id]
+    return found
+
+
+def _takers(job: Job, sources: list[str], kept_ids: list[str]) -> dict[str, Counter[str]]:
+    """Returns how many documents of some sources each of some kept documents stands for."""
+    found: dict[str, Counter[str]] = {}
+    if not sources:
+        return found
+    wanted, stands = pa.array(sources, pa.string()), pa.array(kept_ids, pa.string())
+    for part in range(job.n_parts):
+        with storage.open_binary(job.output.part("documents", part, ".parquet")) as file:
+            table = pq.read_table(file, columns=["source"])
+        with storage.open_binary(job.output.part("ledger", part, ".parquet")) as file:
+            table = table.append_column(
+                "duplicate_of", pq.read_table(file, columns=["duplicate_of"])["duplicate_of"]
+            )
+        mine = pc.and_(
+            pc.is_in(table["source"], value_set=wanted),
+            pc.is_in(table["duplicate_of"], value_set=stands),
+        )
+        groups = table.filter(mine).group_by(table.column_names).aggregate([([], "count_all")])
+        for row in groups.to_pylist():
+            found.setdefault(row["source"], Counter())[row["duplicate_of"]] += row["count_all"]
+    return found
+
+
+def _one_document(
+    matched: dict[str, tuple[int, int]], largest: list[dict[str, Any]]
+) -> list[Alarm]:
+    """Returns an alarm if one document stands for too large a share of all."""
+    count = sum(count for _, count in matched.values())
+    if not largest or largest[0]["cluster_size"] < max(FEWEST, ONE_DOCUMENT * count):
+        return []
+    first = {key: largest[0][key] for key in ("kept_id", "cluster_size")}
+    return [{"kind": "document", **first, "matched": count}]
+
+
+def _uncompared(job: Job) -> list[Alarm]:
+    summary = job.summaries("match")[0]
+    if not summary["uncompared"]:
+        return []
+    counts = {key: summary[key] for key in ("uncompared", "large_buckets")}
+    minhash = job.recipe.dedup and job.recipe.dedup.minhash
+    return [{"kind": "uncompared", **counts, "leaders": minhash.leaders if minhash else 0}]
+
+
+def told(alarm: Alarm, root: str) -> str:
+    """Returns an alarm in words.
+
+    Args:
+        alarm: One of `alarms`.
+        root: What the output is called in the commands to type.
+    """
+    if alarm["kind"] == "source":
+        lost, count = alarm["duplicates"], alarm["matched"]
+        most = ""
+        if "kept_id" in alarm:
+            most = (
+                f" {alarm['by_this_one']:,} of them are said to repeat {clipped(alarm['kept_id'])}."
+            )
+        return (
+            f"Source {clipped(alarm['source'])} loses {lost:,} of {count:,} documents "
+            f"({lost / count:.1%}) as duplicates.{most} Look at them before you trust this: "
+            f"gristmill inspect {root} clusters"
+        )
+    if alarm["kind"] == "document":
+        size, count = alarm["cluster_size"], alarm["matched"]
+        return (
+            f"One document, {clipped(alarm['kept_id'])}, stands for {size:,} of all {count:,} "
+            f"({size / count:.1%}). Look at them before you trust this: "
+            f"gristmill inspect {root} clusters"
+        )
+    return (
+        f"{alarm['uncompared']:,} pairs in {alarm['large_buckets']:,} large buckets were not "
+        "compared, so near-duplicates may be left. To compare more of them: "
+        f"-s dedup.minhash.leaders={2 * alarm['leaders']}"
+    )
+
+
+def print_alarms(found: list[Alarm], root: str, console: Console) -> None:
+    """Prints alarms: in red what may be lost, in yellow what may be left."""
+    for alarm in found[:MOST_SOURCES]:
+        style = "bold yellow" if alarm["kind"] == "uncompared" else "bold red"
+        console.print(Text("warning: ", style) + Text(told(alarm, root), style="default"))
+    if len(found) > MOST_SOURCES:
+        console.print(f"and {len(found) - MOST_SOURCES:,} more warnings: see the report")
