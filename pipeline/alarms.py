@@ -37,8 +37,10 @@ def alarms(job: Job, accounts: Accounts) -> list[Alarm]:
     matched = _matched(accounts)
     largest = first_clusters(job.output.root, None, "clusters", MOST_CLUSTERS)
     found = [
-        *_sources(job, matched, dedup.alarm, {row["kept_id"]: row["cluster_size"] for row in largest}),
-        *_one_document(matched, largest),
+        *_sources(
+            job, matched, dedup.alarm, {row["kept_id"]: row["cluster_size"] for row in largest}
+        ),
+        *_one_document(job, accounts, largest),
         *_uncompared(job),
     ]
     return [{**alarm, "text": told(alarm, "OUT")} for alarm in found]
@@ -59,7 +61,7 @@ def _sources(
     job: Job, matched: dict[str, tuple[int, int]], allowed: float, sizes: dict[str, int]
 ) -> list[Alarm]:
     """Returns the sources that lose more than the allowed share, those that lose most first."""
-    found = [
+    found: list[Alarm] = [
         {"kind": "source", "source": source, "duplicates": lost, "matched": count}
         for source, (lost, count) in matched.items()
         if count >= FEWEST and lost / count > allowed
@@ -97,11 +99,11 @@ def _takers(job: Job, sources: list[str], kept_ids: list[str]) -> dict[str, Coun
     return found
 
 
-def _one_document(
-    matched: dict[str, tuple[int, int]], largest: list[dict[str, Any]]
-) -> list[Alarm]:
-    """Returns an alarm if one document stands for too large a share of all."""
-    count = sum(count for _, count in matched.values())
+def _one_document(job: Job, accounts: Accounts, largest: list[dict[str, Any]]) -> list[Alarm]:
+    """Returns an alarm if one document stands for too large a share of all that are matched."""
+    assert job.recipe.dedup is not None
+    verdicts = ["kept", "duplicate"] + ["filtered"] * (job.recipe.dedup.over == "all")
+    count = sum(accounts.verdict(name).documents for name in verdicts)
     if not largest or largest[0]["cluster_size"] < max(FEWEST, ONE_DOCUMENT * count):
         return []
     first = {key: largest[0][key] for key in ("kept_id", "cluster_size")}
@@ -128,9 +130,8 @@ def told(alarm: Alarm, root: str) -> str:
         lost, count = alarm["duplicates"], alarm["matched"]
         most = ""
         if "kept_id" in alarm:
-            most = (
-                f" {alarm['by_this_one']:,} of them are said to repeat {clipped(alarm['kept_id'])}."
-            )
+            times = alarm["by_this_one"]
+            most = f" Most often they repeat {clipped(alarm['kept_id'])} ({times:,} of them)."
         return (
             f"Source {clipped(alarm['source'])} loses {lost:,} of {count:,} documents "
             f"({lost / count:.1%}) as duplicates.{most} Look at them before you trust this: "
@@ -153,7 +154,8 @@ def told(alarm: Alarm, root: str) -> str:
 def print_alarms(found: list[Alarm], root: str, console: Console) -> None:
     """Prints alarms: in red what may be lost, in yellow what may be left."""
     for alarm in found[:MOST_SOURCES]:
-        style = "bold yellow" if alarm["kind"] == "uncompared" else "bold red"
-        console.print(Text("warning: ", style) + Text(told(alarm, root), style="default"))
+        loud = alarm["kind"] != "uncompared"
+        label = Text(" WARNING ", "bold white on red" if loud else "bold black on yellow")
+        console.print(label + Text(f" {told(alarm, root)}", "red" if loud else "yellow"))
     if len(found) > MOST_SOURCES:
         console.print(f"and {len(found) - MOST_SOURCES:,} more warnings: see the report")

@@ -90,7 +90,7 @@ def run(
     from pipeline.run import is_finished, make_job, planned, recipe_yaml
     from pipeline.run import run as run_job
     from pipeline.runners import RUNNERS
-    from pipeline.summary import print_splits, print_summary, summary
+    from pipeline.summary import print_splits, print_summary, print_warnings, summary
 
     if runner not in RUNNERS:
         raise UsageError(f"--runner {runner}: expected one of {', '.join(RUNNERS)}")
@@ -116,6 +116,7 @@ def run(
         print(json.dumps(summary(job.output), indent=1))
     else:
         print_summary(job.output, out)
+    print_warnings(job.output, err)
 
 
 @app.command()
@@ -184,9 +185,10 @@ def report(
 ) -> None:
     """Print the summary of an output and the path of its report."""
     from pipeline.output import Output
-    from pipeline.summary import open_report, print_summary
+    from pipeline.summary import open_report, print_summary, print_warnings
 
     print_summary(Output(output.rstrip("/")), out)
+    print_warnings(Output(output.rstrip("/")), err)
     if open_:
         open_report(Output(output.rstrip("/")))
 

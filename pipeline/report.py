@@ -18,6 +18,7 @@ from filters.redaction import redact
 from filters.rules import Rule
 from pipeline import storage
 from pipeline.accounts import Accounts, Tally
+from pipeline.alarms import alarms
 from pipeline.duplicates.clusters import PACKS
 from pipeline.errors import without_user_info
 from pipeline.output import Job
@@ -80,6 +81,7 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
             )
             if reason
         ],
+        "warnings": alarms(job, accounts),
         "rules": signals.rules(),
         "histograms": signals.histograms(),
         "sources": _sources(accounts),

@@ -129,6 +129,9 @@ def _banners(report: Report) -> Iterator[Markup]:
         yield paragraph("The input held no document.", class_="banner loud")
     elif not documents["kept"]:
         yield paragraph("No document was kept.", class_="banner loud")
+    for warning in report["warnings"][:MOST_ROWS]:
+        loud = warning["kind"] != "uncompared"
+        yield paragraph(warning["text"], class_="banner loud" if loud else "banner")
     if not documents["error"]:
         return
     allowed = report["recipe"]["max_error_rate"]

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import storage
+from pipeline.alarms import print_alarms
 from pipeline.errors import UsageError
 from pipeline.output import Output
 
@@ -75,6 +76,11 @@ def print_summary(output: Output, console: Console) -> None:
         )
         console.print(Text(line))
     console.print(Text(f"report: {report['page']}"))
+
+
+def print_warnings(output: Output, console: Console) -> None:
+    """Prints what a finished output's report warns of."""
+    print_alarms(summary(output)["warnings"], output.root, console)
 
 
 def print_splits(splits: list[dict[str, Any]], console: Console) -> None:
