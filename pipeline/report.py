@@ -19,10 +19,10 @@ from filters.rules import Rule
 from pipeline import storage
 from pipeline.accounts import Accounts, Tally
 from pipeline.alarms import alarms
-from pipeline.duplicates.clusters import PACKS
 from pipeline.errors import without_user_info
 from pipeline.output import Job
 from pipeline.redacting import options_of
+from pipeline.report_clusters import duplicates
 from pipeline.report_page import render
 from pipeline.verdicts import VERDICTS, judged_batches, known_cutoffs, rules_of
 
@@ -30,7 +30,6 @@ SAMPLES = 5
 EXCERPT = 600
 BINS = 40
 FEWEST_BINS = 8
-LARGEST_CLUSTERS = 10
 SMALLEST_COUNT = 10  # redactions fewer than this could lead to a person, so no number is given
 
 
@@ -86,7 +85,7 @@ def build_report(job: Job, accounts: Accounts) -> dict[str, Any]:
         "histograms": signals.histograms(),
         "sources": _sources(accounts),
         "samples": samples.chosen(),
-        "duplicates": _duplicates(job),
+        "duplicates": duplicates(job),
         "redactions": _redactions(job),
         "tokenizer": job.summaries("tokenizer")[0],
         "shards": [shard for summary in job.summaries("tokenize") for shard in summary["shards"]],
@@ -341,36 +340,3 @@ def _excerpts(job: Job, part: int, rows: list[int]) -> dict[int, dict[str, Any]]
                     found[row] = {**entry, "excerpt": excerpt, "characters": len(text)}
             start += count
     return found
-
-
-def _duplicates(job: Job) -> dict[str, Any] | None:
-    if job.recipe.dedup is None:
-        return None
-    # Only the largest clusters are remembered, so that this does not grow with the corpus. A
-    # cluster's size stands in each of its rows, so one of the largest is never forgotten.
-    largest: dict[tuple[int, str], dict[str, Any]] = {}
-    members: Counter[int] = Counter()
-    for part in range(PACKS):
-        with storage.open_binary(job.output.part("clusters", part, ".parquet")) as source:
-            table = pq.read_table(source)
-        members.update(table["cluster_size"].to_pylist())
-        for row in table.to_pylist():
-            cluster = largest.setdefault(
-                (-row["cluster_size"], row["kept_id"]),
-                {
-                    "kept_id": row["kept_id"],
-                    "size": row["cluster_size"],
-                    "lowest_jaccard": 1.0,
-                    "member": row["id"],
-                },
-            )
-            if (row["jaccard"] or 1.0) < cluster["lowest_jaccard"]:
-                cluster.update(lowest_jaccard=row["jaccard"], member=row["id"])
-        largest = dict(sorted(largest.items())[:LARGEST_CLUSTERS])
-    summary = {k: v for k, v in job.summaries("match")[0].items() if k != "fingerprint"}
-    return {
-        **summary,
-        "largest": list(largest.values()),
-        # A cluster of n documents has n - 1 rows.
-        "sizes": [[size, count // (size - 1)] for size, count in sorted(members.items())],
-    }

@@ -36,8 +36,15 @@ def bar(whole: float, *parts: tuple[str, float], title: str | None = None) -> Ma
     )
 
 
-def histogram(data: dict[str, Any], rule: dict[str, Any], title: str) -> Markup:
-    """Draws a signal's distribution, its bounds, and the side of each that is dropped.
+def histogram(
+    data: dict[str, Any],
+    rule: dict[str, Any],
+    title: str,
+    what: str = "documents",
+    bound: str | None = None,
+    dropped: str = "filtered",
+) -> Markup:
+    """Draws a distribution, its bounds, and the side of each that is dropped.
 
     Heights grow with the square root of the count, so that thin tails can be seen.
 
@@ -45,6 +52,9 @@ def histogram(data: dict[str, Any], rule: dict[str, Any], title: str) -> Markup:
         data: One of the report's histograms.
         rule: The rule of the same name.
         title: Read out by screen readers.
+        what: What is counted.
+        bound: What a bound is called; minimum or maximum if None.
+        dropped: CSS class of the bars on the dropped side.
     """
     edges, counts = data["edges"], data["counts"]
     ratios = data["scale"] == "log"
@@ -56,16 +66,16 @@ def histogram(data: dict[str, Any], rule: dict[str, Any], title: str) -> Markup:
         return LEFT + float((at - low) / (high - low)) * (WIDTH - 2 * LEFT)
 
     base = TOP + HEIGHT
-    marks, bars = _bounds(rule, x, base), []
+    marks, bars = _bounds(rule, x, base, bound), []
     low, high = _kept_between(rule)
     for start, end, count in zip(edges, edges[1:], counts, strict=False):
         if count:
             height = max(1.0, math.sqrt(count / max(counts)) * (HEIGHT - 4))
-            kind = "kept" if low <= (start + end) / 2 <= high else "filtered"
+            kind = "kept" if low <= (start + end) / 2 <= high else dropped
             bars.append(
                 element(
                     "rect",
-                    element("title", f"{number(start)} to {number(end)}: {count:,} documents"),
+                    element("title", f"{number(start)} to {number(end)}: {count:,} {what}"),
                     x=f"{x(start) + 0.3:.1f}",
                     y=f"{base - height:.1f}",
                     width=f"{max(x(end) - x(start) - 0.6, 0.8):.1f}",
@@ -101,7 +111,7 @@ def _kept_between(rule: dict[str, Any]) -> tuple[float, float]:
 
 
 def _bounds(
-    rule: dict[str, Any], x: Callable[[float], float], base: float
+    rule: dict[str, Any], x: Callable[[float], float], base: float, called: str | None
 ) -> tuple[list[Markup], list[Markup]]:
     """Returns what lies under the bars, the dropped sides, and over them, the bounds."""
     under, over = [], []
@@ -127,7 +137,7 @@ def _bounds(
         # A label stands over the kept side, unless there is no room for it.
         room = at - LEFT if sign > 0 else WIDTH - LEFT - at
         anchor = "end" if (sign > 0) == (room > 84) else "start"
-        over.append(_label(at, TOP - 7, f"{key} {number(bound)}", anchor, "bound-label"))
+        over.append(_label(at, TOP - 7, f"{called or key} {number(bound)}", anchor, "bound-label"))
     return under, over
 
 

@@ -161,10 +161,10 @@ def megabytes(count: float) -> str:
 STYLE = """
 :root{color-scheme:light dark;--paper:#fcfbf8;--ink:#1d2226;--muted:#5a626a;--line:#dedbd3;
 --soft:#f2f0ea;--kept:#1c7c74;--filtered:#c65d1b;--faint:#f0c9a8;--duplicate:#7a5fb0;--error:#b3182e;
---dropped:#f7e6da;--warn:#fff3d6;--loud:#b3182e;--on-loud:#fff}
+--dropped:#f7e6da;--warn:#fff3d6;--removed:#f8d7cf;--added:#d3ecd8;--loud:#b3182e;--on-loud:#fff}
 @media (prefers-color-scheme:dark){:root{--paper:#15181b;--ink:#e6e4df;--muted:#a3abb3;
 --line:#343a40;--soft:#1d2125;--kept:#4fb3a9;--filtered:#e58a4b;--faint:#6b4630;--duplicate:#a892dd;
---error:#ff7082;--dropped:#33261d;--warn:#3a3018;--loud:#8c1426}}
+--error:#ff7082;--dropped:#33261d;--warn:#3a3018;--removed:#56261f;--added:#1f4a30;--loud:#8c1426}}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;-webkit-text-size-adjust:100%}
 body{margin:0 auto;max-width:70rem;padding:2.5rem 1.25rem 5rem;background:var(--paper);
@@ -214,7 +214,9 @@ th:last-child,td:last-child{padding-right:0}
 td>.bar{min-width:7rem;width:100%;margin-top:.3rem}
 .bar{display:block;height:.75rem;width:100%;background:var(--soft)}
 .kept{fill:var(--kept)}.filtered{fill:var(--filtered)}.faint{fill:var(--faint)}
-.duplicate{fill:var(--duplicate)}.error{fill:var(--error)}
+.duplicate{fill:var(--duplicate)}
+del{background:var(--removed)}ins{background:var(--added);text-decoration:none;font-weight:600}
+.error{fill:var(--error)}
 .grid{display:grid;gap:1.75rem 2rem;
 grid-template-columns:repeat(auto-fill,minmax(min(19rem,100%),1fr))}
 figure{margin:0;display:flex;flex-direction:column}

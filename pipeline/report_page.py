@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.report_charts import bar
+from pipeline.report_duplicates import duplicates
 from pipeline.report_markup import (
     Markup,
     definitions,
@@ -58,7 +59,7 @@ def render(report: Report) -> str:
         "signals": signals(report),
         "sources": _sources(report),
         "samples": samples(report),
-        "duplicates": _duplicates(report),
+        "duplicates": duplicates(report),
         "redactions": _redactions(report),
         "tokens": _tokens(report),
         "provenance": _provenance(report),
@@ -235,64 +236,6 @@ def _more(count: int, what: str) -> Markup:
     """Says how many rows a capped table leaves out."""
     left_out = count - MOST_ROWS
     return paragraph(f"{number(left_out)} more {what}.") if left_out > 0 else Markup()
-
-
-def _duplicates(report: Report) -> tuple[object, ...]:
-    found = report["duplicates"]
-    if found is None:
-        return (paragraph("The recipe does not look for duplicates."),)
-    figures: list[tuple[str, object]] = [
-        ("pairs compared", number(found.get("pairs", 0))),
-        ("pairs left out in large buckets", number(found.get("uncompared", 0))),
-        ("exact duplicates", number(found.get("exact_duplicates", 0))),
-        ("near-duplicates", number(found.get("near_duplicates", 0))),
-        ("clusters", number(found.get("clusters", 0))),
-    ]
-    if cut := found.get("passages"):
-        figures.append(("documents with repeated passages cut out", number(cut["documents"])))
-        figures.append(("MB cut out of them", f"{cut['bytes'] / 1e6:,.2f}"))
-    buckets: dict[str, list[int]] = {}
-    for size, count in found["sizes"]:
-        bucket = buckets.setdefault(_bucket(size), [0, 0])
-        bucket[0] += count
-        bucket[1] += count * (size - 1)
-    most = max((dropped for _, dropped in buckets.values()), default=0)
-    sizes = [
-        (bucket, bar(most, ("duplicate", dropped)), number(clusters), number(dropped))
-        for bucket, (clusters, dropped) in buckets.items()
-    ]
-    largest = [
-        (
-            name(row["kept_id"]),
-            number(row["size"]),
-            f"{row['lowest_jaccard']:.3f}",
-            name(row["member"]),
-        )
-        for row in found["largest"]
-    ]
-    if not largest:
-        return definitions(figures), paragraph("No duplicate was found.")
-    return (
-        definitions(figures),
-        paragraph(
-            "One document of a cluster is kept, the others are dropped. Every candidate pair was "
-            "compared by the exact Jaccard similarity of its shingles."
-        ),
-        table("Cluster sizes", ["documents", "", "#clusters", "#dropped"], sizes),
-        table(
-            "Largest clusters, each with its least similar member",
-            ["kept document", "#documents", "#lowest Jaccard", "least similar"],
-            largest,
-        ),
-    )
-
-
-def _bucket(size: int) -> str:
-    """Names the range of cluster sizes that a size belongs to: 2, 3, 4, 5-9, 10-99, ..."""
-    if size < 5:
-        return str(size)
-    digits = len(str(size))
-    return "5–9" if size < 10 else f"{number(10 ** (digits - 1))}–{number(10**digits - 1)}"
 
 
 def _redactions(report: Report) -> tuple[object, ...]:
