@@ -20,8 +20,8 @@ from pipeline.text_diff import Diff, compare
 
 MOST_CLUSTERS = 10  # the largest, and the most suspicious
 MOST_HUNKS = 2
-MOST_PIECES = 12  # of a hunk
-LONGEST = 160  # characters of a piece
+MOST_PIECES = 8  # of a hunk
+LONGEST = 120  # characters of a piece
 BINS = 40
 
 

@@ -36,12 +36,12 @@ def duplicates(report: dict[str, Any]) -> tuple[object, ...]:
         paragraph(
             "One document of a cluster is kept, the others are dropped: each was compared with the "
             "kept one itself, by the exact Jaccard similarity of their shingles, unless its URL or "
-            "its text is equal."
+            "its text is equal. Heights of bars grow with the square root of the count."
         ),
         *_histograms(found),
         _sizes(found),
         element("h3", "Largest clusters"),
-        *_clusters(found["largest"], "Largest clusters"),
+        *_clusters(found["largest"], "By number of documents"),
         *_suspicious(found),
     )
 
@@ -122,7 +122,7 @@ def _suspicious(found: dict[str, Any]) -> tuple[object, ...]:
     return (
         heading,
         paragraph(measure, command, " shows more of them."),
-        *_clusters(found["suspicious"], "Most suspicious clusters"),
+        *_clusters(found["suspicious"], "By number of barely similar members"),
     )
 
 
@@ -153,12 +153,11 @@ def _counted(reasons: dict[str, int]) -> str:
 
 
 def _sources(sources: dict[str, int]) -> Markup:
-    shown = [
-        join(name(source), f" {number(count)}; ")
-        for source, count in list(sources.items())[:MOST_SOURCES]
-    ]
-    more = len(sources) - MOST_SOURCES
-    return join(*shown, f"{number(more)} more" if more > 0 else "")
+    shown = list(sources.items())[:MOST_SOURCES]
+    listed = [join(name(source), f" {number(count)}") for source, count in shown]
+    if len(sources) > MOST_SOURCES:
+        listed.append(join(f"{number(len(sources) - MOST_SOURCES)} more"))
+    return Markup(", ".join(listed))
 
 
 def _differences(cluster: dict[str, Any]) -> Markup:
@@ -174,4 +173,4 @@ def _differences(cluster: dict[str, Any]) -> Markup:
 
 def _piece(piece: dict[str, str]) -> Markup:
     tag = {"removed": "del", "added": "ins"}.get(piece["kind"])
-    return element(tag, piece["text"]) if tag else join(piece["text"])
+    return join(element(tag, piece["text"].rstrip()), " ") if tag else join(piece["text"])

@@ -28,6 +28,7 @@ from pipeline.report_rules import rules, samples, signals
 
 MOST_ROWS = 50  # of a table whose length depends on the corpus
 MOST_INPUTS = 20
+MOST_WARNINGS = 10
 MOST_LINES = 400  # of the resolved recipe
 Report = dict[str, Any]
 
@@ -130,9 +131,11 @@ def _banners(report: Report) -> Iterator[Markup]:
         yield paragraph("The input held no document.", class_="banner loud")
     elif not documents["kept"]:
         yield paragraph("No document was kept.", class_="banner loud")
-    for warning in report["warnings"][:MOST_ROWS]:
+    for warning in report["warnings"][:MOST_WARNINGS]:
         loud = warning["kind"] != "uncompared"
         yield paragraph(warning["text"], class_="banner loud" if loud else "banner")
+    if (more := len(report["warnings"]) - MOST_WARNINGS) > 0:
+        yield paragraph(f"{number(more)} more warnings: in report.json.", class_="banner")
     if not documents["error"]:
         return
     allowed = report["recipe"]["max_error_rate"]

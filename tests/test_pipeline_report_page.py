@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.redaction import TYPES
+from pipeline.report_clusters import LONGEST, MOST_CLUSTERS, MOST_HUNKS, MOST_PIECES
 from pipeline.report_markup import CSP
 from pipeline.report_page import MOST_INPUTS, MOST_ROWS, PLAIN_TYPES, render
 
@@ -15,7 +16,7 @@ VOID = {"meta", "wbr"}
 KNOWN_TAGS = (
     "html head title style body header nav main section h1 h2 h3 h4 p ul li dl dt dd div span a b "
     "strong small bdi code pre table caption thead tbody tr th td details summary article figure "
-    "figcaption svg rect line text"
+    "figcaption svg rect line text del ins"
 )
 TAGS = VOID | set(KNOWN_TAGS.split())
 KNOWN_ATTRIBUTES = (
@@ -115,6 +116,47 @@ def rule(name: str, minimum: float | None, maximum: float | None, failed: int) -
         "failed": failed,
         "first": failed - 1,
         "alone": failed - 2,
+    }
+
+
+def found_duplicates() -> dict[str, Any]:
+    """What a report says of duplicates; its numbers are all different."""
+    cluster = {
+        "kept_id": "kept-id",
+        "cluster_size": 597,
+        "reasons": {"dedup.minhash": 590, "dedup.exact": 6},
+        "lowest_jaccard": 0.8125,
+        "mean_jaccard": 0.8891,
+        "barely_similar": 77,
+        "least_similar": "far",
+        "sources": {"web": 512, "books": 85},
+        "diff": {
+            "removed": 14,
+            "added": 3,
+            "hunks": [
+                [
+                    {"kind": "same", "text": "the same "},
+                    {"kind": "removed", "text": "gone "},
+                    {"kind": "added", "text": "come "},
+                ]
+            ],
+        },
+    }
+    return {
+        "pairs": 1_234,
+        "large_buckets": 8,
+        "uncompared": 88,
+        "url_duplicates": 0,
+        "exact_duplicates": 45,
+        "near_duplicates": 951,
+        "clusters": 301,
+        "threshold": 0.8,
+        "barely_below": 0.85,
+        "sizes": [[2, 200], [3, 100], [597, 1]],
+        "largest": [cluster, {**cluster, "kept_id": "other-id", "cluster_size": 33}],
+        "suspicious": [cluster],
+        "pairs_by_jaccard": {"edges": [0.0, 0.8, 1.0], "counts": [234, 1_000]},
+        "dropped_by_jaccard": {"edges": [0.0, 0.8, 1.0], "counts": [0, 951]},
     }
 
 
@@ -230,16 +272,8 @@ def example() -> dict[str, Any]:
             | {"bytes": 50_000_000, "kept_bytes": 38_000_000, "tokens": 9_500_000},
         ],
         "samples": [sample, sample | duplicate, sample | {"reason": None, "verdict": "kept"}],
-        "duplicates": {
-            "pairs": 1_234,
-            "exact_duplicates": 45,
-            "near_duplicates": 951,
-            "clusters": 301,
-            "sizes": [[2, 200], [3, 100], [597, 1]],
-            "largest": [
-                {"kept_id": "kept-id", "size": 597, "lowest_jaccard": 0.8125, "member": "far"}
-            ],
-        },
+        "warnings": [{"kind": "source", "text": "Source web loses 996 of 6,997 documents."}],
+        "duplicates": found_duplicates(),
         "redactions": {
             "email": {"replaced": 77, "documents": "fewer than 10"},
             "ip": {"replaced": "fewer than 10", "documents": "fewer than 10"},
@@ -281,6 +315,7 @@ def empty() -> dict[str, Any]:
         ],
         **{key: [] for key in ("reasons", "rules", "histograms", "sources", "samples", "shards")},
         "duplicates": None,
+        "warnings": [],
         "redactions": {},
         "tokenizer": None,
     }
@@ -290,6 +325,7 @@ def poisoned(value: Any, poison: str) -> Any:
     """Puts a text before every text of a report that a file name, a document or a user gives."""
     if isinstance(value, dict):
         fixed = (
+            "kind",
             "types",
             "replace",
             "verdict",
@@ -339,14 +375,6 @@ def test_the_numbers_are_those_of_the_report():
         ["word_count", "at least 50 and at most 100,000", "", "2,004", "20.0%", "2,003", "2,002"],
         ["mean_word_length", "at least 3", "", "1,001", "10.0%", "1,000", "999"],
     ]
-    assert page.tables["Cluster sizes"][1:] == [
-        ["2", "", "200", "200"],
-        ["3", "", "100", "200"],
-        ["100–999", "", "1", "596"],
-    ]
-    assert page.tables["Largest clusters, each with its least similar member"][1] == (
-        ["kept-id", "597", "0.812", "far"]
-    )
     assert page.tables["Shards"][1] == (
         ["tokens/train/part-00000.arrow", "5,900", "9,000,000", "19.00", "d" * 16]
     )
@@ -427,9 +455,18 @@ def test_a_report_read_back_from_json_gives_the_same_page():
     assert render(json.loads(json.dumps(example()))) == render(example())
 
 
+def test_warnings_come_first_and_loud():
+    report = example()
+    report["warnings"] += [{"kind": "uncompared", "text": "Some pairs."}]
+    page = render(report)
+    assert '<p class="banner loud">Source web loses 996 of 6,997 documents.</p>' in page
+    assert '<p class="banner">Some pairs.</p>' in page
+    assert page.index("banner loud") < page.index('id="funnel"')
+
+
 @pytest.mark.parametrize(("errors", "loud"), [(0, None), (100, False), (101, True)])
 def test_the_banner_is_loud_when_there_are_more_errors_than_allowed(errors, loud):
-    report = example() | {"error_rate": errors / 10_000}
+    report = example() | {"error_rate": errors / 10_000, "warnings": []}
     report["documents"]["error"] = errors
     report["errors"] = {"invalid_json": errors - 7, "truncated": 7} if errors else {}
     page = render(report)
@@ -452,6 +489,13 @@ def test_the_size_has_a_bound():
     report["recipe"]["source"]["inputs"] = [f"in-{n}" * 500 for n in range(5_000)]
     report["recipe"]["filters"] = {f"key-{n}": "v" * 500 for n in range(5_000)}
     report["duplicates"]["sizes"] = [[size, 1] for size in range(2, 5_000)]
+    report["warnings"] = [{"kind": "source", "text": "&" * 9_000} for _ in range(5_000)]
+    cluster = report["duplicates"]["largest"][0] | {"kept_id": "&" * 9_000}
+    cluster["sources"] = {f"{n}" + "&" * 9_000: 1 for n in range(50)}
+    pieces = [{"kind": "added", "text": "&" * LONGEST}] * MOST_PIECES
+    cluster["diff"] = {"removed": 9, "added": 9, "hunks": [pieces] * MOST_HUNKS}
+    for order in ("largest", "suspicious"):
+        report["duplicates"][order] = [cluster] * MOST_CLUSTERS
     sample = report["samples"][0] | {"excerpt": "<" * 600, "id": "&" * 9_000, "url": "&" * 9_000}
     names = [f"filter.rule_{n}" for n in range(40)]
     report["samples"] = [sample | {"reason": name} for name in names for _ in range(5)]
@@ -460,11 +504,12 @@ def test_the_size_has_a_bound():
     ends = {"smallest": -1.0, "largest": 2.0}
     report["histograms"] = [{"rule": name, **bins, **ends} for name in names]
     page = render(report)
-    assert len(page.encode()) < 1_000_000
+    assert len(page.encode()) < 1_200_000
     parsed = Page(page)
     assert len(parsed.tables["Sources, in and out"]) == 1 + MOST_ROWS
     assert len(parsed.tables["Shards"]) == 1 + MOST_ROWS
     assert "4,950 more sources." in parsed.text
+    assert "4,990 more warnings: in report.json." in parsed.text
     assert "4,950 more shards." in parsed.text
     assert f"and {5_000 - MOST_INPUTS:,} more" in parsed.text
 
