@@ -25,7 +25,7 @@ from pipeline.errors import UserError
 from pipeline.lookup import documents
 from pipeline.visible import visible
 
-MOST_PAIRS = 50_000  # that are compared again
+MOST_PAIRS = 20_000  # that are compared again
 MOST_BYTES = 100_000_000  # of their texts
 MOST_NAMED = 5  # of the problems of one kind
 COMPARED = ("dedup.exact", "dedup.minhash")
