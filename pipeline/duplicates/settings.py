@@ -28,7 +28,7 @@ class MinHash(Section):
     threshold: Fraction = Field(default=0.8, gt=0, description="Jaccard similarity of a duplicate")
     seed: int = Field(default=1, ge=0, lt=2**32, description="seed of the permutations")
     leaders: int = Field(
-        default=16, ge=1, description="with how many the documents of a large bucket are compared"
+        default=64, ge=1, description="with how many the documents of a large bucket are compared"
     )
 
     @property
