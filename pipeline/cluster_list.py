@@ -18,13 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipeline import storage
 from pipeline.errors import UsageError
 from pipeline.look import read_manifest
-from pipeline.visible import clipped
+from pipeline.visible import visible
 
 Cluster = dict[str, Any]
 MOST_SOURCES = 4  # shown of a cluster
@@ -173,7 +172,7 @@ def _sources(root: str, ids: pa.Array) -> dict[str, str]:
 def print_clusters(
     clusters: list[Cluster], threshold: float | None, console: Console, as_json: bool
 ) -> None:
-    """Prints clusters as a table, or as JSON lines."""
+    """Prints clusters, or JSON lines."""
     if as_json:
         for cluster in clusters:
             print(json.dumps(cluster, ensure_ascii=False))
@@ -181,32 +180,30 @@ def print_clusters(
     if not clusters:
         console.print("no such cluster")
         return
-    table = Table(
-        "kept document", "size", "sources", "reasons", "lowest", "mean", "barely", "least"
-    )
     for cluster in clusters:
-        sources = list(cluster["sources"].items())
-        shown = ", ".join(f"{name} {count:,}" for name, count in sources[:MOST_SOURCES])
-        more = len(sources) - MOST_SOURCES
-        table.add_row(
-            Text(clipped(cluster["kept_id"])),
-            f"{cluster['cluster_size']:,}",
-            Text(clipped(shown + (f" and {more:,} more" if more > 0 else ""))),
-            ", ".join(f"{name} {count:,}" for name, count in cluster["reasons"].items()),
-            *(
-                "" if cluster[key] is None else f"{cluster[key]:.3f}"
-                for key in ("lowest_jaccard", "mean_jaccard")
-            ),
-            f"{cluster['barely_similar']:,}",
-            Text(clipped(cluster["least_similar"])),
-        )
-    console.print(table)
-    console.print(
-        "lowest, mean: Jaccard of members and kept document; least: the least similar one"
-    )
+        for number, line in enumerate(_lines(cluster)):
+            console.print(Text(visible(line), "" if number else "bold"))
     if threshold is not None:
         console.print(
-            f"barely: members below {barely_below(threshold):.4g}, the lowest quarter between the "
-            f"threshold {threshold:.4g} and 1"
+            f"Barely similar: a Jaccard similarity to the kept document below "
+            f"{barely_below(threshold):.4g}, the lowest quarter between the threshold "
+            f"{threshold:.4g} and 1."
         )
-    console.print("What differs: gristmill explain OUT ID")
+    console.print("Where one differs from the kept document: gristmill explain OUT ID")
+
+
+def _lines(cluster: Cluster) -> Iterator[str]:
+    """Yields what a cluster is, with whole ids, so that they can be copied."""
+    yield f"{cluster['kept_id']}: {cluster['cluster_size']:,} documents"
+    sources = list(cluster["sources"].items())
+    shown = [f"{name} {count:,}" for name, count in sources[:MOST_SOURCES]]
+    if len(sources) > MOST_SOURCES:
+        shown.append(f"{len(sources) - MOST_SOURCES:,} more")
+    yield f"  from {', '.join(shown)}"
+    reasons = ", ".join(f"{name} {count:,}" for name, count in cluster["reasons"].items())
+    jaccards = ""
+    if cluster["lowest_jaccard"] is not None:
+        lowest, mean = cluster["lowest_jaccard"], cluster["mean_jaccard"]
+        jaccards = f"; Jaccard from {lowest:.3f}, mean {mean:.3f}"
+    yield f"  by {reasons}{jaccards}; {cluster['barely_similar']:,} barely similar"
+    yield f"  least similar: {cluster['least_similar']}"

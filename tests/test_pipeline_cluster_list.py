@@ -3,6 +3,7 @@
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import in_process
@@ -100,16 +101,38 @@ def test_a_kept_document_of_another_output_has_no_source_here(tmp_path: Path) ->
     assert (one["kept_id"], one["sources"]) == ("old", {"new": 1})
 
 
-def test_the_table_says_what_it_measures(output: Path) -> None:
+def test_what_is_printed_says_what_it_measures(output: Path) -> None:
     stream = StringIO()
-    console = Console(file=stream, width=200)
+    console = Console(file=stream, soft_wrap=True, width=40)
     print_clusters(*clusters(str(output), "suspicious", 10), console, False)
     shown = stream.getvalue()
-    assert "barely: members below 0.85, the lowest quarter between the threshold 0.8 and 1" in shown
+    assert "odd: 4 documents\n  from web 4\n  by dedup.minhash 3; Jaccard from 0.8" in shown
+    assert "; 3 barely similar\n  least similar: o" in shown
+    assert "below 0.85, the lowest quarter between the threshold 0.8 and 1." in shown
     assert shown.index("odd") < shown.index("plain")
     print_clusters(*clusters(str(output), "clusters", 10), console, False)
-    assert "\x1b" not in stream.getvalue()
+    assert "by-url: 2 documents\n  from web 2\n  by dedup.url 1; 0 barely" in stream.getvalue()
     assert "␛[2Jcopies 2" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_many_sources_are_counted() -> None:
+    stream = StringIO()
+    print_clusters([of_sources(7)], 0.8, Console(file=stream, soft_wrap=True), False)
+    assert "from s0 1, s1 1, s2 1, s3 1, 3 more\n" in stream.getvalue()
+
+
+def of_sources(count: int) -> dict[str, Any]:
+    return {
+        "kept_id": "k",
+        "cluster_size": 2,
+        "reasons": {"dedup.url": 1},
+        "lowest_jaccard": None,
+        "mean_jaccard": None,
+        "barely_similar": 0,
+        "least_similar": "m",
+        "sources": {f"s{n}": 1 for n in range(count)},
+    }
 
 
 def test_the_command(output: Path) -> None:
