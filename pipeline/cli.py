@@ -206,7 +206,7 @@ def inspect(
     limit: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows of an output's tables."""
+    """Show rows of an output's tables, or its clusters of duplicates."""
     from pipeline.look import CLUSTERS, print_rows, rows
 
     if what in CLUSTERS:
@@ -231,7 +231,7 @@ def explain(
 
 @app.command()
 def verify(output: OutputArgument) -> None:
-    """Check counts, ids and checksums, and that no personal data is in anything written."""
+    """Check counts, checksums and duplicates, and that no personal data is in anything written."""
     from pipeline.look import verify_output
 
     out.print(verify_output(output), markup=False)
