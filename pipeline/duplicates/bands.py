@@ -87,8 +87,8 @@ def candidate_pairs(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
     found = candidates(*_entries(chunks), ALL_PAIRS_UP_TO)
     yield from pair_packs(job, found.pairs)
     for bucket in found.buckets:
-        key = -1 - int(bucket[0] * _SPREAD >> np.uint64(32)) % BUCKET_PACKS
-        yield key, np.append(np.uint64(0), bucket).tobytes()
+        key = int((bucket[:1] * _SPREAD >> np.uint64(32))[0]) % BUCKET_PACKS
+        yield -1 - key, np.append(np.uint64(0), bucket).tobytes()
 
 
 def is_bucket(key: int) -> bool:

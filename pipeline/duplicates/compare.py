@@ -149,7 +149,7 @@ def _without(pairs: Keys, known: pa.Table) -> Keys:
     """Returns those of some pairs that are not among the known ones."""
     both = np.concatenate([np.column_stack([known[name].to_numpy() for name in "ab"]), pairs])
     order = np.lexsort((both[:, 1], both[:, 0]))  # stable: of two equal ones the known one is first
-    repeats = np.append(False, (both[order[1:]] == both[order[:-1]]).all(axis=1))
+    repeats = np.flatnonzero((both[order[1:]] == both[order[:-1]]).all(axis=1)) + 1
     new = np.ones(len(both), dtype=bool)
     new[order[repeats]] = False
     return pairs[new[len(known) :]]
