@@ -5,13 +5,15 @@ import random
 from itertools import combinations
 
 import datasketch
+import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import changed, make_test_job, prose, run_stages
 from duplicates_rows import pairs_of
 
 from dedup.shingles import normalise, shingle_hashes
 from pipeline import storage
-from pipeline.duplicates import bands, sketches
+from pipeline.duplicates import bands, compare, sketches
 from pipeline.output import Output
 from pipeline.recipe import Recipe
 
@@ -260,3 +262,22 @@ def test_another_threshold_compares_nothing_again(job_of, monkeypatch):
             name = file.url.removeprefix(fresh.output.root)
             assert storage.read_bytes(again.output.root + name) == storage.read_bytes(file.url)
     assert again.summaries("match")[0]["near_duplicates"] > before > 0
+
+
+def test_pairs_of_earlier_passes_are_left_out_also_where_there_are_none():
+    def table(*pairs):
+        return pa.table(
+            {
+                "a": pa.array([a for a, _ in pairs], pa.uint64()),
+                "b": pa.array([b for _, b in pairs], pa.uint64()),
+            }
+        )
+
+    def found(*pairs):
+        return np.array(pairs, np.uint64).reshape(-1, 2)
+
+    assert compare._without(found(), table()).tolist() == []
+    assert compare._without(found(), table((1, 2))).tolist() == []
+    assert compare._without(found((1, 2)), table()).tolist() == [[1, 2]]
+    kept = compare._without(found((0, 9), (1, 2), (1, 3)), table((1, 3), (0, 8)))
+    assert kept.tolist() == [[0, 9], [1, 2]]
