@@ -185,8 +185,7 @@ def check_pack(held: Holding, threshold: float) -> None:
     Raises:
         GuaranteeError: one of them does not hold.
     """
-    dropped = np.unique(held.news["document"])
-    check_guarantees(held.edges, threshold, held.decisions, dropped)
+    check_guarantees(held.edges, threshold, held.decisions, np.sort(held.news["document"]))
 
 
 def pack_of(keys: Keys, packs: int) -> NDArray[np.int64]:

@@ -91,7 +91,8 @@ def check_guarantees(edges: Records, threshold: float, decisions: Records, dropp
         edges: EDGE[k].
         threshold: documents at or above this similarity are duplicates.
         decisions: DECISION[d], about documents `low` of the edges.
-        dropped: ascending keys of dropped documents, among them all that are a `high` of the edges.
+        dropped: keys of dropped documents in ascending order, repeated or not, among them all that
+            are a `high` of the edges.
 
     Raises:
         GuaranteeError: one of them does not hold, or two decisions are about one document; the

@@ -142,7 +142,7 @@ def _decide_rest(job: Job, keyed: tuple[int, Iterable[rounds.Parcel]]) -> Parcel
         given = dedup_of(job).rounds
         raise UserError(
             f"survivors: after {given} rounds {error}",
-            f"Each round decides more: -s dedup.rounds={2 * given}",
+            f"Each round decides more: -s dedup.rounds={min(2 * given, 100)}",
         ) from None
     yield from rounds.send_decisions(decide(job, edges), PACKS)
 
