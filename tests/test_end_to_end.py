@@ -277,6 +277,16 @@ def test_another_threshold_reuses_what_was_milled(corpus: Path, finished: Path) 
     assert not written_again & {"documents", "errors", "work/signatures", "work/mill"}
 
 
+def test_another_similarity_reuses_what_was_compared(corpus: Path, finished: Path) -> None:
+    before = times(finished)
+    words = ("-s", "dedup.minhash.threshold=0.7")
+    assert in_process("run", "gopher", "-i", corpus, "-o", finished, *SMALL, *words).code == 0
+    written_again = changed(before, finished)
+    assert {"ledger", "work/bin", "work/match", "work/near", "clusters"} <= written_again
+    compared = {"pairs", "work/compare", "work/pairs", "work/sketches", "work/order", "work/exact"}
+    assert not written_again & {"documents", "work/signatures", "work/mill", *compared}
+
+
 def test_a_changed_file_is_milled_again_and_no_other(corpus: Path, tmp_path: Path) -> None:
     folder = tmp_path / "source"
     folder.mkdir()
