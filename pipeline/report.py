@@ -133,7 +133,11 @@ def _funnel(job: Job, accounts: Accounts) -> list[dict[str, Any]]:
         drop(name, dropped)
     if job.recipe.dedup:
         for reason in job.recipe.dedup.reasons:
-            drop(reason, by_reason.get(("duplicate", reason), Tally()))
+            dropped = by_reason.get(("duplicate", reason), Tally())
+            if reason == "dedup.passages":  # which also shortens documents that stay
+                cut = job.summaries("match")[0]["passages"]["bytes"]
+                dropped = Tally(dropped.documents, dropped.bytes + cut)
+            drop(reason, dropped)
     rows[-1]["tokens"] = accounts.verdict("kept").tokens
     return rows
 

@@ -1,3 +1,4 @@
+import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -275,6 +276,12 @@ def published(folder: Path, rows: Rows, files: int, workers: int) -> tuple[Any, 
     return evidence, ledger, remaining(job), counts
 
 
+def left_bytes(folder: Path) -> int:
+    """Returns what the funnel of the report has at its end."""
+    report = json.loads((folder / "out" / "report" / "report.json").read_text())
+    return int(report["funnel"][-1]["bytes"])
+
+
 @pytest.mark.slow
 def test_files_and_workers_change_nothing(tmp_path: Path) -> None:
     rows = mixed_corpus(7, 40)
@@ -286,6 +293,9 @@ def test_files_and_workers_change_nothing(tmp_path: Path) -> None:
     assert len(evidence) > 10
     assert counts["exact_duplicates"] == 2
     assert counts["passages"]["documents"] == sum(bool(n) for n in ledger["n_removed"].to_pylist())
+    assert left_bytes(tmp_path / "one") == sum(
+        len(one[2][row["id"]].encode()) for row in ledger.to_pylist() if row["verdict"] == "kept"
+    )
     copies = {row["id"]: row["duplicate_of"] for row in ledger.to_pylist() if row["duplicate_of"]}
     assert not set(copies) & set(evidence["id"].to_pylist()) - {
         row["id"] for row in ledger.to_pylist() if row["reason"] == "dedup.passages"
