@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 from conftest import changed, make_test_job, prose, run_stages
 from duplicates_rows import pairs_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dedup.shingles import normalise, shingle_hashes
 from pipeline import storage
@@ -174,6 +176,17 @@ def test_the_files_of_pairs_do_not_depend_on_parts_and_order(tmp_path):
         outputs.append([(f.url.rsplit("/", 1)[1], storage.read_bytes(f.url)) for f in files])
     assert outputs[0] == outputs[1] == outputs[2]
     assert len(outputs[0]) == bands.PAIR_PACKS
+
+
+PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(2**64 - 4, 2**64 - 1)), max_size=12)
+
+
+@given(PAIRS, PAIRS)
+def test_pairs_that_were_compared_are_left_out(pairs, known):
+    wanted = np.array(sorted(set(pairs)), np.uint64).reshape(-1, 2)
+    earlier = np.array(sorted(set(known)), np.uint64).reshape(-1, 2)
+    found = compare._without(wanted, pa.table({"a": earlier[:, 0], "b": earlier[:, 1]}))
+    assert list(map(tuple, found.tolist())) == sorted(set(pairs) - set(known))
 
 
 # --- large buckets ------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from command import ROOT
 
 from pipeline.beam_steps import Call, Spread
+from pipeline.duplicates.compare import PASSES
 from pipeline.errors import UserError, WorkerError, from_worker
 from pipeline.flow import build
 from pipeline.output import Job, Output
@@ -23,9 +24,11 @@ def job_of(recipe: str, *settings: str) -> Job:
 class Steps(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
     def __init__(self) -> None:
         self.labels: list[str] = []
+        self.nodes: list[Any] = []
 
     def visit_transform(self, node: Any) -> None:
         self.labels.append(node.full_label)
+        self.nodes.append(node)
 
 
 def steps(recipe: str, *settings: str) -> list[str]:
@@ -67,6 +70,21 @@ def test_graph_has_the_steps_that_are_on(setting: str, there: set[str], absent: 
     labels = {label.split("/")[0] for label in steps("gopher", setting)}
     assert there <= labels
     assert not labels & absent
+
+
+def test_every_comparison_waits_for_those_before() -> None:
+    """It reads their files. Without large buckets there is nothing else that it waits for."""
+    pipeline = beam.Pipeline(runner=BundleBasedDirectRunner())
+    build(pipeline, job_of("gopher"))
+    visitor = Steps()
+    pipeline.visit(visitor)
+    compared: list[str] = []
+    for node in visitor.nodes:
+        if node.full_label in [f"compare {again}" for again in range(PASSES)]:
+            waits = {side.pvalue.producer.full_label for side in node.side_inputs}
+            assert waits == (set(compared) or {"sketch"})
+            compared.append(node.full_label)
+    assert len(compared) == PASSES
 
 
 def test_every_step_has_a_name_of_its_own() -> None:
