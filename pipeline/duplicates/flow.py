@@ -140,7 +140,8 @@ class _Graph:
             compared.append(
                 grouped
                 | f"distinct {again}" >> beam.MapTuple(_distinct)
-                | f"compare {again}" >> self._call(partial(_compare, again))
+                # With no large buckets there are no leaders that it would have waited for.
+                | f"compare {again}" >> self._call(partial(_compare, again), *compared)
             )
             chosen.append(self._chosen(again, compared))
         published = (
