@@ -24,7 +24,8 @@ def places(root: str, ids: Iterable[str]) -> Iterator[tuple[str, NDArray[np.int6
     for file in storage.list_files(f"{root}/documents"):
         with storage.open_binary(file.url) as source:
             known = pq.read_table(source, columns=["id"])["id"]
-        rows = pc.indices_nonzero(pc.is_in(known, value_set=wanted)).to_numpy().astype(np.int64)
+        # Not indices_nonzero, which crashes on a column without chunks.
+        rows = np.flatnonzero(pc.is_in(known, value_set=wanted).to_numpy())
         if len(rows):
             yield file.url.rsplit("/", 1)[-1], rows
 

@@ -59,7 +59,7 @@ def write_output(
 
     Args:
         root: Where.
-        documents: In two parts, with two rows in a group.
+        documents: In two parts, with two rows in a group, and an empty third one.
         against: The output that other kept documents are in.
         texts: Their texts by id.
     """
@@ -71,8 +71,8 @@ def write_output(
         )
         for d in documents
     }
-    for part, rows in enumerate((documents[::2], documents[1::2])):
-        _write(root, "documents", part, [_row(d) for d in rows])
+    for part, rows in enumerate((documents[::2], documents[1::2], [])):
+        _write(root, "documents", part, [_row(d) for d in rows], TEXTS)
         _write(root, "ledger", part, [_verdict(d, values[d.id], sizes) for d in rows], LEDGER)
     clusters = [
         {
@@ -88,6 +88,7 @@ def write_output(
     half = [row for row in clusters if row["kept_id"] < "m"]
     _write(root, "clusters", 0, half, CLUSTERS)
     _write(root, "clusters", 1, clusters[len(half) :], CLUSTERS)
+    _write(root, "clusters", 2, [], CLUSTERS)
     pairs = [
         {"a": min(ends), "b": max(ends), "jaccard": found}
         for n, one in enumerate(documents)
@@ -99,7 +100,7 @@ def write_output(
     dedup = {**DEDUP, "against": str(against) if against else None}
     manifest = {
         "format_version": FORMAT_VERSION,
-        "parts": 2,
+        "parts": 3,
         "cutoffs": {},
         "recipe": {"dedup": dedup, "filters": {}},
     }
@@ -107,6 +108,16 @@ def write_output(
     return root
 
 
+TEXTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("url", pa.string()),
+        ("source", pa.string()),
+        ("text", pa.large_string()),
+        ("n_bytes", pa.uint32()),
+        ("language", pa.string()),
+    ]
+)
 LEDGER = pa.schema(
     [
         ("id", pa.string()),
@@ -152,7 +163,7 @@ def _verdict(document: Document, value: float | None, sizes: Counter[str]) -> di
 
 
 def _write(
-    root: Path, folder: str, part: int, rows: list[dict[str, Any]], schema: pa.Schema | None = None
+    root: Path, folder: str, part: int, rows: list[dict[str, Any]], schema: pa.Schema
 ) -> None:
     path = root / folder / f"part-{part:05d}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)

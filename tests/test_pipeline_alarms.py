@@ -48,7 +48,7 @@ def raised(root: Path, documents: list[Document], **settings: Any) -> list[dict[
     job = SimpleNamespace(
         recipe=SimpleNamespace(dedup=Dedup(**settings)),
         output=Output(str(root)),
-        n_parts=2,
+        n_parts=3,
         summaries=lambda stage: [summary],
     )
     return alarms(cast(Job, job), accounts)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import changed, prose
-from evidence_output import CLUSTERS, DEDUP, LEDGER, Document, similarity, write_output
+from evidence_output import CLUSTERS, DEDUP, LEDGER, TEXTS, Document, similarity, write_output
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +49,7 @@ def rewrite(
     """Changes or removes rows of a table."""
     for path in (root / table).iterdir():
         rows = map(change, pq.read_table(path).to_pylist())
-        schema = {"ledger": LEDGER, "clusters": CLUSTERS}.get(table)
+        schema = {"documents": TEXTS, "ledger": LEDGER, "clusters": CLUSTERS}[table]
         pq.write_table(pa.Table.from_pylist([row for row in rows if row], schema), path)
 
 

@@ -56,3 +56,8 @@ def test_others_can_be_duplicates_of_a_kept_document_or_one_cut_to_nothing() -> 
     assert stands({"verdict": "duplicate", "reason": "dedup.passages"})
     assert not stands({"verdict": "duplicate", "reason": "dedup.exact"})
     assert not stands({"verdict": "filtered", "reason": "length.words"})
+
+
+def test_a_part_without_documents(tmp_path: Path) -> None:
+    assert pq.read_table(write_output(tmp_path, []) / "documents")["id"].to_pylist() == []
+    assert list(places(str(tmp_path), ["d0"])) == []
