@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/buckets.py [identical near chain] [--documents N]
 
 Makes each set in a temporary folder, mills it in one process and matches it in another, by the
-local runner with one worker. Prints the seconds and the peak resident memory of the second.
+local runner with one worker. Prints time and peak resident memory of the second process.
 
 * identical: copies of one text, with exact matching off, so that all of them share every band
 * near: copies of one text of 100 to 300 words, each with 1 to 3 words changed
@@ -104,22 +104,29 @@ def measure(kind: str, count: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write(folder / "in.jsonl", MAKERS[kind](count))
-        peaks, found, seconds, processor = [], {}, 0.0, 0.0
-        for stage in ("mill", "match"):
-            start, before = time.perf_counter(), os.times()
-            # -P: a module here has the name of a package.
-            command = [sys.executable, "-P", __file__, kind, "--folder", name, "--stage", stage]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT)
-            seconds, after = time.perf_counter() - start, os.times()
-            processor = sum(after[2:4]) - sum(before[2:4])
-            peaks.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
-            found = json.loads(done.stdout or b"{}")
-    # The system tells the largest peak of all children, so only one above the mill's is known.
-    peak = f"{peaks[1]:.0f}" if peaks[1] > peaks[0] else f"at most {peaks[0]:.0f}"
+        run_in_child(name, kind, "mill")
+        start = time.perf_counter()
+        found, usage = run_in_child(name, kind, "match")
+        seconds = time.perf_counter() - start
     print(
-        f"| {kind} | {count:,} | {seconds:.0f} | {processor:.0f} | {peak} | {found['pairs']:,} "
-        f"| {found['uncompared']:,} | {found['near_duplicates']:,} |"
+        f"| {kind} | {count:,} | {seconds:.0f} | {usage.ru_utime + usage.ru_stime:.0f} "
+        f"| {usage.ru_maxrss / 1024:.0f} | {found['pairs']:,} | {found['uncompared']:,} "
+        f"| {found['near_duplicates']:,} |"
     )
+
+
+def run_in_child(folder: str, kind: str, stage: str) -> tuple[Any, resource.struct_rusage]:
+    """Does one stage in a process of its own; returns what it printed, and what it used."""
+    # -P: a module here has the name of a package.
+    command = [sys.executable, "-P", __file__, kind, "--folder", folder, "--stage", stage]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as child:
+        assert child.stdout is not None
+        said = child.stdout.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"the stage {stage} failed")
+    return json.loads(said or b"{}"), usage
 
 
 def main() -> None:
