@@ -21,6 +21,7 @@ the Jaccard of a pair is a hash of its keys. All else runs as it is.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -252,6 +253,9 @@ def match(root: Path, hashes_only: bool) -> dict[str, Any]:
         sketches.Sets.jaccards = made_up  # type: ignore[method-assign, assignment]
     import_beam()
     job, steps = job_in(root), Steps()
+    for place in Path(job.output.path("work")).iterdir():
+        if place.is_dir() and place.name != "signatures":  # what an earlier round has done
+            shutil.rmtree(place)
     steps.watch()
     before, _ = memory()
     wall, cpu = time.perf_counter(), time.process_time()

@@ -46,35 +46,6 @@ def jaccard_pairs(values: ArrayLike, offsets: ArrayLike, pairs: ArrayLike) -> ND
     return _jaccard_pairs(sets, ends, wanted)  # type: ignore[no-any-return]
 
 
-def copy_sets(
-    source: ArrayLike,
-    starts: ArrayLike,
-    ends: ArrayLike,
-    offsets: ArrayLike,
-    values: NDArray[np.uint64],
-) -> None:
-    """Copies n sets to where `jaccard_pairs` wants them.
-
-    Args:
-        source: uint64[], which holds the sets.
-        starts: int64[n], where each begins in `source`.
-        ends: int64[n], where it ends.
-        offsets: int64[n], where it shall begin in `values`.
-        values: uint64[], filled.
-    """
-    first, last, place = (frozen(given, np.int64) for given in (starts, ends, offsets))
-    _copy_sets(frozen(source, np.uint64), first, last, place, values)
-
-
-@njit(cache=True, nogil=True)
-def _copy_sets(source, starts, ends, offsets, values):  # type: ignore[no-untyped-def]
-    for index in range(starts.size):
-        place = offsets[index]
-        for shingle in range(starts[index], ends[index]):
-            values[place] = source[shingle]
-            place += 1
-
-
 @njit(cache=True, nogil=True)
 def _jaccard(a, b):  # type: ignore[no-untyped-def]
     i = 0

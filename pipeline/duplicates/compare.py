@@ -19,7 +19,7 @@ from pipeline.duplicates.bands import PAIR_PACKS, pair_packs
 from pipeline.duplicates.packs import Keyed, Keys, by_part, distinct, rows_of, split
 from pipeline.duplicates.priority import dedup_of
 from pipeline.duplicates.settings import MinHash
-from pipeline.duplicates.sketches import Sketches
+from pipeline.duplicates.sketches import Sets, Sketches
 from pipeline.output import Job
 
 PASSES = 4  # the pairs of small buckets, then three times the leaders of large ones
@@ -56,27 +56,26 @@ def leaders_of_buckets(job: Job, pack: int, buckets: Iterable[bytes]) -> Keyed:
     kept = distinct(np.concatenate(lists))
     kept = kept[~_dropped(job, kept)]
     kept = kept[np.argsort(~sketches.ranks(kept))]
-    order = np.argsort(kept)
+    order, sets = np.argsort(kept), sketches.sets(kept)
     done: dict[bytes, int] = {}  # several bands may hold the same documents
     for every in lists:
         places, there = find(kept[order], every)
-        members = kept[np.sort(order[places[there]])]
-        if members.tobytes() not in done:
-            pairs, done[members.tobytes()] = _led(sketches, members, minhash)
-            yield from pair_packs(job, pairs)
-        yield pack, np.append(np.uint64(done[members.tobytes()]), every).tobytes()
+        numbers = np.sort(order[places[there]])
+        members = numbers.tobytes()
+        if members not in done:
+            pairs, done[members] = _led(sets.some(numbers), len(numbers), minhash)
+            yield from pair_packs(job, kept[numbers[pairs]])
+        yield pack, np.append(np.uint64(done[members]), every).tobytes()
 
 
-def _led(sketches: Sketches, members: Keys, minhash: MinHash) -> tuple[Keys, int]:
-    """Returns which pairs of documents, given by priority, are compared, and how many are not."""
-    sets = sketches.sets(members)
+def _led(sets: Sets, count: int, minhash: MinHash) -> tuple[NDArray[np.int64], int]:
+    """Returns which pairs of documents, numbered by priority, are compared; how many are not."""
 
     def similar(leader: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
         pairs = np.column_stack([np.full(len(others), leader), others])
         return np.asarray(sets.jaccards(pairs) >= minhash.threshold)
 
-    pairs, uncompared = leader_pairs(len(members), similar, minhash.leaders)
-    return members[pairs], uncompared
+    return leader_pairs(count, similar, minhash.leaders)
 
 
 def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:

@@ -1,18 +1,18 @@
 """Sketches: the shingle sets of the documents that are compared, in files beside the documents."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dedup.jaccard import copy_sets, jaccard_pairs
+from dedup.jaccard import jaccard_pairs
 from dedup.shingles import shingle_hashes
 from pipeline import storage
 from pipeline.arrow_files import read_buffer
-from pipeline.duplicates.packs import Keys, by_part, distinct, rows_of
+from pipeline.duplicates.packs import Keys, by_part, distinct, parts_of, rows_of
 from pipeline.duplicates.priority import dedup_of, ranks, read_order
 from pipeline.output import Job
 
@@ -72,22 +72,35 @@ def write_sketches(job: Job, part: int, chunks: Iterable[bytes]) -> int:
     return part
 
 
-class _Part(NamedTuple):
+class _Part:
     """The sketches of one part, mapped into memory.
 
     Attributes:
         rows: uint32[n], ascending.
         table: The file.
-        values: uint64[], the whole file.
-        starts: int64[n], where in it the shingles of each document begin.
-        ends: int64[n], where they end.
+        values: uint64[], all of the file, in which the shingles lie.
     """
 
-    rows: NDArray[np.uint32]
-    table: pa.Table
-    values: NDArray[np.uint64]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    def __init__(self, url: str) -> None:
+        self._data = read_buffer(url)
+        self.table = pa.ipc.open_file(pa.BufferReader(self._data)).read_all()
+        self.rows: NDArray[np.uint32] = self.table["row"].to_numpy()
+        self.values: NDArray[np.uint64] = np.frombuffer(self._data, "<u8", self._data.size // 8)
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """int64[2, n], where in `values` the shingles of each document begin and end."""
+        bounds = [np.empty((2, 0), np.int64)]
+        for lists in self.table["shingles"].chunks:
+            values = lists.values.buffers()[1]
+            first = (values.address - self._data.address) // 8 if values else 0
+            offsets = lists.offsets.to_numpy() + first
+            bounds.append(np.stack([offsets[:-1], offsets[1:]]))
+        return np.concatenate(bounds, axis=1)
+
+    def find(self, keys: Keys) -> NDArray[np.intp]:
+        """Returns where the part's documents with these keys are."""
+        return np.searchsorted(self.rows, rows_of(keys))
 
 
 class Sketches:
@@ -99,17 +112,7 @@ class Sketches:
 
     def _part(self, part: int) -> _Part:
         if part not in self._parts:
-            data = read_buffer(self._job.output.part("work/sketches", part, ".arrow"))
-            table = pa.ipc.open_file(pa.BufferReader(data)).read_all()
-            bounds = [np.empty((2, 0), np.int64)]
-            for lists in table["shingles"].chunks:
-                values = lists.values.buffers()[1]
-                first = (values.address - data.address) // 8 if values else 0
-                offsets = lists.offsets.to_numpy() + first
-                bounds.append(np.stack([offsets[:-1], offsets[1:]]))
-            starts, ends = np.concatenate(bounds, axis=1)
-            shingles = np.frombuffer(data, "<u8", data.size // 8)
-            self._parts[part] = _Part(table["row"].to_numpy(), table, shingles, starts, ends)
+            self._parts[part] = _Part(self._job.output.part("work/sketches", part, ".arrow"))
         return self._parts[part]
 
     def take(self, keys: Keys, column: str) -> pa.Array:
@@ -117,7 +120,7 @@ class Sketches:
         found, places = [], [np.empty(0, np.int64)]
         for number, mine in by_part(keys):
             part = self._part(number)
-            found.extend(part.table[column].take(_find(part, keys[mine])).chunks)
+            found.extend(part.table[column].take(part.find(keys[mine])).chunks)
             places.append(mine)
         back = np.empty(len(keys), np.int64)
         back[np.concatenate(places)] = np.arange(len(keys))
@@ -129,48 +132,53 @@ class Sketches:
 
     def sets(self, keys: Keys) -> "Sets":
         """Returns the shingle sets of n documents, numbered in the order of their keys."""
-        starts, ends = np.empty((2, len(keys)), np.int64)
+        bounds = np.empty((2, len(keys)), np.int64)
+        files = {}
         for number, mine in by_part(keys):
             part = self._part(number)
-            rows = _find(part, keys[mine])
-            starts[mine], ends[mine] = part.starts[rows], part.ends[rows]
-        return Sets(self, keys, starts, ends)
-
-    def copied(
-        self, keys: Keys, starts: NDArray[np.int64], ends: NDArray[np.int64]
-    ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """Returns shingle sets as `dedup.jaccard.jaccard_pairs` wants them: values and offsets."""
-        offsets = np.append(0, np.cumsum(ends - starts))
-        values = np.empty(offsets[-1], np.uint64)
-        for number, mine in by_part(keys):
-            copy_sets(self._part(number).values, starts[mine], ends[mine], offsets[mine], values)
-        return values, offsets
+            bounds[:, mine] = part.bounds[:, part.find(keys[mine])]
+            files[number] = part.values
+        return Sets(files, keys, bounds)
 
 
 class Sets:
-    """Shingle sets of some documents; so many at once in memory that their size is bounded."""
+    """Shingle sets of some documents.
+
+    Args:
+        files: For each part, uint64[], in which its sets lie.
+        keys: uint64[n], the documents.
+        bounds: int64[2, n], where each set begins and ends.
+    """
 
     def __init__(
-        self, sketches: Sketches, keys: Keys, starts: NDArray[np.int64], ends: NDArray[np.int64]
+        self, files: dict[int, NDArray[np.uint64]], keys: Keys, bounds: NDArray[np.int64]
     ) -> None:
-        self._sketches = sketches
-        self._keys, self._starts, self._ends = keys, starts, ends
-        small = (ends - starts).sum() <= SHINGLES_AT_ONCE
-        self._all = sketches.copied(keys, starts, ends) if small else None
+        self._files, self._keys, self._bounds = files, keys, bounds
+        self._sizes = bounds[1] - bounds[0]
+
+    def some(self, numbers: NDArray[np.int64]) -> "Sets":
+        """Returns the sets of some of the documents."""
+        return Sets(self._files, self._keys[numbers], self._bounds[:, numbers])
 
     def jaccards(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Returns float64[k], the exact Jaccard of k pairs of documents, given by their numbers."""
-        if self._all:
-            return jaccard_pairs(*self._all, pairs)
-        read = np.cumsum((self._ends - self._starts)[pairs].sum(axis=1))
+        """Returns float64[k], the exact Jaccard of k pairs of documents, given by their numbers.
+
+        So many sets at once are in memory that their size is bounded.
+        """
+        if self._sizes.sum() <= SHINGLES_AT_ONCE:
+            return jaccard_pairs(*self._copied, pairs)
+        read = np.cumsum(self._sizes[pairs].sum(axis=1))
         blocks = np.split(pairs, np.flatnonzero(np.diff(read // SHINGLES_AT_ONCE)) + 1)
-        return np.concatenate([self._some(block) for block in blocks])
+        found = []
+        for block in blocks:
+            chosen = distinct(block)
+            numbers = np.searchsorted(chosen, block)
+            found.append(jaccard_pairs(*self.some(chosen)._copied, numbers))
+        return np.concatenate(found)
 
-    def _some(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-        chosen = distinct(pairs)
-        some = (values[chosen] for values in (self._keys, self._starts, self._ends))
-        return jaccard_pairs(*self._sketches.copied(*some), np.searchsorted(chosen, pairs))
-
-
-def _find(part: _Part, keys: Keys) -> NDArray[np.intp]:
-    return np.searchsorted(part.rows, rows_of(keys))
+    @cached_property
+    def _copied(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The sets, one after another, and their offsets."""
+        places = zip(parts_of(self._keys).tolist(), *self._bounds.tolist(), strict=True)
+        sets = [self._files[part][start:end] for part, start, end in places]
+        return np.concatenate([np.empty(0, np.uint64), *sets]), np.append(0, self._sizes.cumsum())
