@@ -154,7 +154,7 @@ def test_comparing_in_pieces_changes_nothing(job_of, monkeypatch):
     rows = family(2)
     whole = job_of(rows, "raw", DEDUP, out="whole")
     run_stages(whole, until="match")
-    monkeypatch.setattr(sketches, "SHINGLES_AT_ONCE", 300)  # of two documents and more
+    monkeypatch.setattr(sketches, "SHINGLES_AT_ONCE", 100)
     pieces = job_of(rows, "raw", DEDUP, out="pieces")
     run_stages(pieces, until="match")
     assert pairs_of(pieces) == pairs_of(whole)

@@ -70,15 +70,17 @@ def test_ranks_are_those_of_the_priorities(read):
     assert np.argsort(read.ranks(keys))[::-1].tolist() == expected
 
 
-@pytest.mark.parametrize("at_once", [1, 300, 10**6])
+@pytest.mark.parametrize("at_once", [1, 40, 4_000_000])
 def test_jaccards_are_exact_in_pieces_of_any_size(read, monkeypatch, at_once):
     monkeypatch.setattr(sketches, "SHINGLES_AT_ONCE", at_once)
     names = list(TEXTS)
     keys = np.concatenate([keys_of(0, np.arange(5)), keys_of(1, np.arange(2))])
     places = [(n, m) for n in range(7) for m in range(7) if n != m]
-    found = read.sets(keys).jaccards(np.array(places))
+    kept = read.sets(keys)
+    found = kept.jaccards(np.array(places))
     sets = [set(shingle_hashes(TEXTS[name], 3).tolist()) for name in names]
     assert found.tolist() == [reference_jaccard(sets[n], sets[m]) for n, m in places]
     assert len(set(found.tolist())) > 3
-    none = np.empty((0, 2), np.int64)
-    assert read.sets(keys).jaccards(none).shape == read.sets(keys[:0]).jaccards(none).shape == (0,)
+    assert kept.jaccards(np.empty((0, 2), np.int64)).shape == (0,)
+    some = kept.some(np.array([6, 2]))
+    assert some.jaccards(np.array([[0, 1]])) == reference_jaccard(sets[6], sets[2])
