@@ -15,7 +15,7 @@ import pytest
 from conftest import CONFIG
 from dedup_oracle import AllPairs, all_pairs
 from dedup_outcome import Outcome, curve, read_outcome
-from dedup_sets import STEPS, family, later_crawls, made_up, pages, read_texts
+from dedup_sets import STEPS, family, later_crawls, made_up, one_site, pages, read_texts
 from real_texts import DATA, needs_data
 from rich.console import Console
 
@@ -109,7 +109,14 @@ def test_made_up_documents_at_another_threshold(threshold, tmp_path):
 def test_more_versions_of_a_text_than_one_bucket_compares(tmp_path):
     outcome, truth = deduplicated(family(400), tmp_path)
     assert 10_000 < np.sum(truth.jaccard >= THRESHOLD) < len(truth.jaccard) * 0.9
-    assert len(outcome.pairs) < len(truth.jaccard) / 2
+    assert len(outcome.pairs) < 0.75 * len(truth.jaccard)
+    assert_judged(outcome, truth)
+
+
+def test_pages_that_share_most_of_their_words(tmp_path):
+    outcome, truth = deduplicated(one_site(300), tmp_path)
+    assert np.sum(truth.jaccard > 0.75) > 100_000  # nearly all pairs are nearly similar
+    assert np.sum(truth.jaccard >= THRESHOLD) == 300
     assert_judged(outcome, truth)
 
 
