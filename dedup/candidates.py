@@ -56,6 +56,7 @@ def leader_pairs(
     count: int,
     similar: Callable[[int, NDArray[np.int64]], NDArray[np.bool_]],
     leaders: int,
+    rest_up_to: int = 1,
 ) -> tuple[NDArray[np.int64], int]:
     """Chooses the comparisons within a large bucket.
 
@@ -67,6 +68,8 @@ def leader_pairs(
         count: how many documents there are; they are numbered in order of priority.
         similar: says which documents, given by their numbers, are similar to a leader.
         leaders: how many leaders there are at most.
+        rest_up_to: if this many documents at most are similar to no leader, all their pairs are
+            compared.
 
     Returns:
         The pairs compared, int64[k, 2], the leader first; and how many pairs of documents that are
@@ -80,6 +83,9 @@ def leader_pairs(
         leader, others = int(waiting[0]), waiting[1:]
         pairs.append(np.column_stack([np.full(len(others), leader), others]))
         waiting = others[~similar(leader, others)]
+    if len(waiting) <= rest_up_to:
+        pairs.append(waiting[np.column_stack(np.triu_indices(len(waiting), 1))])
+        return np.concatenate(pairs), 0
     return np.concatenate(pairs), len(waiting) * (len(waiting) - 1) // 2
 
 

@@ -23,6 +23,8 @@ from pipeline.duplicates.sketches import Sets, Sketches
 from pipeline.output import Job
 
 PASSES = 4  # the pairs of small buckets, then three times the leaders of large ones
+REST_UP_TO = 1 << 10  # documents of a bucket, similar to no leader, of which all pairs are compared
+REPLACEMENTS = 1 << 16  # pairs of a kept and a dropped document in a large bucket
 
 _PAIRS_SCHEMA = pa.schema(
     [
@@ -53,19 +55,21 @@ def leaders_of_buckets(job: Job, pack: int, buckets: Iterable[bytes]) -> Keyed:
     assert minhash is not None
     sketches = Sketches(job)
     lists = [np.frombuffer(bucket, "<u8")[1:] for bucket in buckets]
-    kept = distinct(np.concatenate(lists))
-    kept = kept[~_dropped(job, kept)]
-    kept = kept[np.argsort(~sketches.ranks(kept))]
-    order, sets = np.argsort(kept), sketches.sets(kept)
+    known = distinct(np.concatenate(lists))
+    known = known[np.argsort(~sketches.ranks(known))]
+    dropped = _dropped(job, known)
+    order, sets = np.argsort(known), sketches.sets(known)
     done: dict[bytes, int] = {}  # several bands may hold the same documents
     for every in lists:
-        places, there = find(kept[order], every)
-        numbers = np.sort(order[places[there]])
-        members = numbers.tobytes()
-        if members not in done:
-            pairs, done[members] = _led(sets.some(numbers), len(numbers), minhash)
-            yield from pair_packs(job, kept[numbers[pairs]])
-        yield pack, np.append(np.uint64(done[members]), every).tobytes()
+        places, _ = find(known[order], every)
+        numbers = np.sort(order[places])
+        bucket = numbers.tobytes()
+        if bucket not in done:
+            kept = numbers[~dropped[numbers]]
+            pairs, done[bucket] = _led(sets.some(kept), len(kept), minhash)
+            yield from pair_packs(job, known[kept[pairs]])
+            yield from pair_packs(job, known[numbers[_replacements(dropped[numbers])]])
+        yield pack, np.append(np.uint64(done[bucket]), every).tobytes()
 
 
 def _led(sets: Sets, count: int, minhash: MinHash) -> tuple[NDArray[np.int64], int]:
@@ -75,7 +79,25 @@ def _led(sets: Sets, count: int, minhash: MinHash) -> tuple[NDArray[np.int64], i
         pairs = np.column_stack([np.full(len(others), leader), others])
         return np.asarray(sets.jaccards(pairs) >= minhash.threshold)
 
-    return leader_pairs(count, similar, minhash.leaders)
+    return leader_pairs(count, similar, minhash.leaders, REST_UP_TO)
+
+
+def _replacements(dropped: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Returns the pairs of a kept document and a dropped one of lower priority.
+
+    The one that a document was dropped for may itself be dropped in the next choice, for one that
+    it met in another bucket. Then it is known which other kept document is similar to it.
+
+    Args:
+        dropped: bool[n], for the documents of a bucket in order of priority.
+
+    Returns:
+        int64[k, 2], places in the bucket; of the kept ones as many as give `REPLACEMENTS` pairs.
+    """
+    kept, lost = np.flatnonzero(~dropped), np.flatnonzero(dropped)
+    kept = kept[: REPLACEMENTS // max(1, len(lost))]
+    one, other = (side.ravel() for side in np.meshgrid(kept, lost))
+    return np.column_stack([one, other])[one < other]
 
 
 def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:
