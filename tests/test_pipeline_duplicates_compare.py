@@ -219,6 +219,7 @@ def unlike(count: int) -> list[dict]:
 def test_pairs_of_a_large_bucket_are_found_or_counted(job_of, monkeypatch):
     """Every bucket of four is large; among unlike documents leaders are few, so some are left."""
     monkeypatch.setattr(bands, "ALL_PAIRS_UP_TO", 3)
+    monkeypatch.setattr(compare, "REST_UP_TO", 1)
     rows = unlike(20)
     truth = brute_force(rows)
     similar = {pair for pair, jaccard in truth.items() if jaccard >= 0.8}
