@@ -238,7 +238,27 @@ def change_a_verdict(root: Path) -> str:
     return "but the manifest has"
 
 
+def lose_the_evidence(root: Path) -> str:
+    for path in (root / "clusters").iterdir():
+        pq.write_table(pq.read_table(path).slice(0, 0), path)
+    return "not so in clusters/"
+
+
+def cut_the_evidence(root: Path) -> str:
+    for path in (root / "clusters").iterdir():
+        path.write_bytes(path.read_bytes()[:-50])
+    return "clusters/ is missing or damaged"
+
+
+def remove_the_evidence(root: Path) -> str:
+    shutil.rmtree(root / "clusters")
+    return "clusters/ is missing or damaged"
+
+
 DAMAGES = (
+    lose_the_evidence,
+    cut_the_evidence,
+    remove_the_evidence,
     flip_a_byte,
     remove_a_shard,
     remove_a_ledger_part,
