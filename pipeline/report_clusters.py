@@ -38,6 +38,7 @@ def duplicates(job: Job) -> dict[str, Any] | None:
     summary = {k: v for k, v in job.summaries("match")[0].items() if k != "fingerprint"}
     found = {
         **summary,
+        "over": dedup.over,
         "threshold": threshold,
         "barely_below": None if threshold is None else barely_below(threshold),
         "sizes": _sizes(root),

@@ -37,6 +37,7 @@ def duplicates(report: dict[str, Any]) -> tuple[object, ...]:
             "One document of a cluster is kept, the others are dropped: each was compared with the "
             "kept one itself, by the exact Jaccard similarity of their shingles, unless its URL or "
             "its text is equal. Heights of bars grow with the square root of the count."
+            + (" Counted are also documents that a filter drops." if found["over"] == "all" else "")
         ),
         *_histograms(found),
         _sizes(found),
@@ -164,7 +165,8 @@ def _differences(cluster: dict[str, Any]) -> Markup:
     """Returns where the least similar member differs from the kept document, folded away."""
     diff = cluster["diff"]
     told = f"{number(diff['removed'])} words removed, {number(diff['added'])} added"
-    summary = element("summary", name(cluster["least_similar"]), " from ", name(cluster["kept_id"]))
+    which = name(cluster["least_similar"]), " differs from ", name(cluster["kept_id"])
+    summary = element("summary", "How ", *which)
     hunks = [element("pre", *map(_piece, hunk), dir="auto") for hunk in diff["hunks"]]
     same = "No word differs, only white space." if not hunks else ""
     more = " The first places:" if hunks else ""

@@ -34,6 +34,7 @@ def test_the_numbers_are_those_of_the_report() -> None:
 
 def test_where_the_least_similar_member_differs() -> None:
     written = section()
+    assert "How far differs from kept-id" in Page(written).text
     assert "14 words removed, 3 added. The first places:" in Page(written).text
     assert '<pre dir="auto">the same <del>gone</del> <ins>come</ins> </pre>' in written
 
@@ -87,3 +88,9 @@ def test_nothing_was_found() -> None:
 def test_repeated_passages_are_told() -> None:
     cut = {"documents": 12, "bytes": 3_450_000, "dropped": 7}
     assert "3.45 MB cut from 12 documents; 7 more dropped" in section(passages=cut)
+
+
+def test_counts_can_include_filtered_documents() -> None:
+    told = "Counted are also documents that a filter drops."
+    assert told in section(over="all")
+    assert told not in section()

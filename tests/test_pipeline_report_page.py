@@ -150,6 +150,7 @@ def found_duplicates() -> dict[str, Any]:
         "exact_duplicates": 45,
         "near_duplicates": 951,
         "clusters": 301,
+        "over": "kept",
         "threshold": 0.8,
         "barely_below": 0.85,
         "sizes": [[2, 200], [3, 100], [597, 1]],
