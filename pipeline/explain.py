@@ -95,14 +95,14 @@ def _duplicate(root: str, manifest: dict[str, Any], story: Story) -> dict[str, A
 
 def _kept_document(
     root: str, against: str | None, kept_id: str
-) -> tuple[str, dict[str, Any] | None]:
-    """Returns the output that a kept document is in, and the document if it can be read."""
+) -> tuple[str | None, dict[str, Any] | None]:
+    """Returns the other output that a kept document is in, if any, and the document if found."""
     columns = ["source", "url", "text"]
     for story in stories(root, [kept_id], columns):
         if stands(story):
-            return root, story
+            return None, story
     if not against:
-        return root, None
+        return None, None
     try:
         return against, next(filter(stands, stories(against.rstrip("/"), [kept_id], columns)), None)
     except (UserError, OSError):
@@ -225,10 +225,11 @@ def _print_pair(story: Story, console: Console) -> None:
         )
     if "cluster_size" in found:
         console.print(f"cluster of {found['cluster_size']:,} documents")
+    where = f", in {found['kept_in']}" if found["kept_in"] else ""
     if "kept" in found:
-        console.print(Text(visible(f"the kept one: {_origin(found['kept'])}")))
+        console.print(Text(visible(f"the kept one: {_origin(found['kept'])}{where}")))
     else:
-        console.print(Text(visible(f"its text is in {found['kept_in']}, which cannot be read")))
+        console.print(Text(visible(f"the kept one{where}: its text cannot be read")))
 
 
 def _print_others(story: Story, console: Console) -> None:

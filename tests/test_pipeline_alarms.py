@@ -88,7 +88,7 @@ def test_filtered_documents_count_where_they_are_matched(tmp_path: Path) -> None
 
 
 def test_uncompared_pairs(tmp_path: Path) -> None:
-    (alarm,) = raised(tmp_path, others(3), uncompared=12_345)
+    (alarm,) = raised(tmp_path, others(3), uncompared=12_345, minhash={"leaders": 16})
     assert alarm["text"] == (
         "12,345 pairs in 3 large buckets were not compared, so near-duplicates may be left. To "
         "compare more of them: -s dedup.minhash.leaders=32"
