@@ -226,8 +226,8 @@ class Steps:
                 start = time.process_time()
                 result = next(results, None)
                 self.cpu[name] = self.cpu.get(name, 0) + time.process_time() - start
-                self.resident[name] = max(self.resident.get(name, 0), memory()[0])
                 if result is None:
+                    self.resident[name] = max(self.resident.get(name, 0), memory()[0])
                     return
                 if call.many:
                     self.elements[name] = self.elements.get(name, 0) + 1

@@ -22,6 +22,7 @@ from pipeline.duplicates.settings import MinHash
 from pipeline.duplicates.sketches import Sets, Sketches
 from pipeline.output import Job
 
+PAIRS_AT_ONCE = 1_000_000
 PASSES = 4  # the pairs of small buckets, then three times the leaders of large ones
 REST_UP_TO = 1 << 10  # documents of a bucket, similar to no leader, of which all pairs are compared
 REPLACEMENTS = 1 << 16  # pairs of a kept and a dropped document in a large bucket
@@ -60,6 +61,7 @@ def leaders_of_buckets(job: Job, pack: int, buckets: Iterable[bytes]) -> Keyed:
     dropped = _dropped(job, known)
     order, sets = np.argsort(known), sketches.sets(known)
     done: dict[bytes, int] = {}  # several bands may hold the same documents
+    found, count = [np.empty((0, 2), np.uint64)], 0
     for every in lists:
         places, _ = find(known[order], every)
         numbers = np.sort(order[places])
@@ -67,9 +69,13 @@ def leaders_of_buckets(job: Job, pack: int, buckets: Iterable[bytes]) -> Keyed:
         if bucket not in done:
             kept = numbers[~dropped[numbers]]
             pairs, done[bucket] = _led(sets.some(kept), len(kept), minhash)
-            yield from pair_packs(job, known[kept[pairs]])
-            yield from pair_packs(job, known[numbers[_replacements(dropped[numbers])]])
+            found += [known[kept[pairs]], known[numbers[_replacements(dropped[numbers])]]]
+            count += len(found[-2]) + len(found[-1])
+        if count > PAIRS_AT_ONCE:
+            yield from pair_packs(job, np.concatenate(found))
+            found, count = found[:1], 0
         yield pack, np.append(np.uint64(done[bucket]), every).tobytes()
+    yield from pair_packs(job, np.concatenate(found))
 
 
 def _led(sets: Sets, count: int, minhash: MinHash) -> tuple[NDArray[np.int64], int]:

@@ -54,7 +54,8 @@ def split(hashes: Keys, packs: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
 
     The bits are not those at either end, by which others divide hashes.
     """
-    pack = ((hashes >> np.uint64(20)) % np.uint64(packs)).astype(np.int64)
+    # Of 16 bits, because numpy sorts those by counting.
+    pack = ((hashes >> np.uint64(20)) % np.uint64(packs)).astype(np.uint16)
     order = np.argsort(pack, kind="stable")
     bounds = np.searchsorted(pack[order], np.arange(packs + 1))
     for number in range(packs):
