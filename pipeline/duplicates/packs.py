@@ -52,10 +52,11 @@ def by_part(keys: Keys) -> Iterator[tuple[int, NDArray[np.int64]]]:
 def split(hashes: Keys, packs: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Yields the number of each pack with the places of its hashes, chosen by some of their bits.
 
-    The bits are not those at either end, by which others divide hashes.
+    The bits are above the lower 32, which may be all that a pack holds of a hash, and below the
+    upper ones, by which others divide hashes.
     """
     # Of 16 bits, because numpy sorts those by counting.
-    pack = ((hashes >> np.uint64(20)) % np.uint64(packs)).astype(np.uint16)
+    pack = ((hashes >> np.uint64(32)) % np.uint64(packs)).astype(np.uint16)
     order = np.argsort(pack, kind="stable")
     bounds = np.searchsorted(pack[order], np.arange(packs + 1))
     for number in range(packs):
