@@ -12,7 +12,6 @@ from dedup.minhash import reference_band_hashes
 from pipeline.arrow_files import write_arrow
 from pipeline.duplicates.bands import (
     ALL_PAIRS_UP_TO,
-    LARGE_BUCKET,
     PACKS,
     PAIR_PACKS,
     _entries,
@@ -20,6 +19,7 @@ from pipeline.duplicates.bands import (
     candidate_pairs,
     distinct_pairs,
     documents_in,
+    is_bucket,
     packs_of_band,
     pair_packs,
 )
@@ -77,7 +77,7 @@ def expected_packs(documents):
     packs, size = defaultdict(list), packs_of_band(BANDS)
     for key, (signature, scope) in documents.items():
         for band, value in enumerate(reference_band_hashes(signature, BANDS, ROWS)):
-            pack = band * size + ((value ^ scope) >> 20) % size
+            pack = band * size + ((value ^ scope) >> 32) % size
             packs[pack].append(((value ^ scope) % 2**32, key))
     return {pack: sorted(entries) for pack, entries in packs.items()}
 
@@ -177,12 +177,12 @@ def test_candidates_of_a_pack(job_of):
     mixed = small + large + [(3, 500)]
     random.Random(1).shuffle(mixed)
     found = list(candidate_pairs(job, 7, [entries(*mixed[:30]), entries(*mixed[30:])]))
-    buckets = [np.frombuffer(data, "<u8").tolist() for key, data in found if key == LARGE_BUCKET]
+    buckets = [np.frombuffer(data, "<u8").tolist() for key, data in found if is_bucket(key)]
     assert buckets == [[0, *(row for _, row in large)]]
     pairs = {
         tuple(pair)
         for key, data in found
-        if key != LARGE_BUCKET
+        if not is_bucket(key)
         for pair in np.frombuffer(data, "<u8").reshape(-1, 2).tolist()
     }
     assert pairs == set(combinations(range(ALL_PAIRS_UP_TO), 2))

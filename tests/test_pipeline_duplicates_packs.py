@@ -41,7 +41,7 @@ def test_split_names_every_place_once_by_the_hash_alone(hashes, packs):
     )
     assert all(places == sorted(places) and places for places in found.values())
     for pack, places in found.items():
-        assert {(hashes[place] >> 20) % packs for place in places} == {pack}
+        assert {(hashes[place] >> 32) % packs for place in places} == {pack}
 
 
 def test_split_divides_evenly_what_others_divided_by_either_end():
