@@ -1,3 +1,4 @@
+import dataclasses
 import random
 from collections import defaultdict
 from functools import partial
@@ -20,6 +21,7 @@ BOTH = ["dedup={url: true, minhash: null}"]
 def plant(folder, parts, settings=BOTH):
     """Plans a run and writes its marks and order, without any text."""
     job = make_test_job(folder, {"in.jsonl": [{"id": "a", "text": "a"}]}, "raw", settings)
+    job = dataclasses.replace(job, n_parts=len(parts))
     schema = signatures_schema(job.recipe.dedup)
     for part, documents in enumerate(parts):
         marks = [Marks(d.get("url"), d.get("text")) for d in documents]
