@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.output import Job
-from pipeline.verdicts import Cutoff, judged_batches, tie_hashes
+from pipeline.verdicts import Cutoff, id_hashes, judged_batches
 
 
 def find_cutoffs(job: Job) -> None:
@@ -53,7 +53,7 @@ def _cutoff(
     if above + equal > wanted:
         hashes = np.concatenate(
             [
-                tie_hashes(ids.filter(pa.array(v * sign == value)))
+                id_hashes(ids.filter(pa.array(v * sign == value)))
                 for v, ids in _candidates(job, rule, found)
             ]
         )

@@ -40,6 +40,7 @@ from pipeline.sources.records import Record, Split, Unreadable
 BATCH_ROWS = 2_000
 BATCH_BYTES = 8 * 2**20
 SOURCES = 1_000  # of which the redacted form is kept
+MOST_ID = 4_096  # characters; a longer id is replaced, since many rows may name it
 ENCODINGS = 3  # of a URL within a URL within a URL
 NO_FILES: Mapping[str, str] = MappingProxyType({})
 
@@ -123,7 +124,7 @@ def _measurer(recipe_json: str, files: tuple[tuple[str, str], ...]) -> Callable[
         redaction = None
         identifier = valid_unicode(record.id or "")
         # An id, a URL, a source and a file's name are data of the document, too.
-        if not identifier or _redacted_url(identifier, how)[1]:
+        if not 0 < len(identifier) <= MOST_ID or _redacted_url(identifier, how)[1]:
             redaction = redact(text, *how)
             identifier = _digest(file, record.place, redaction.text)
         url = valid_unicode(record.url) if record.url else None

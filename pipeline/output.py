@@ -181,9 +181,13 @@ class Job:
         """Returns the place of a part of documents/; from n_parts on, the reference's."""
         if part < self.n_parts:
             return self.output.part("documents", part, ".parquet")
+        return self.reference_part("documents", part)
+
+    def reference_part(self, folder: str, part: int) -> str:
+        """Returns the place of a part of the output that is matched against."""
         assert self.recipe.dedup is not None
         reference = Output(str(self.recipe.dedup.against).rstrip("/"))
-        return reference.part("documents", part - self.n_parts, ".parquet")
+        return reference.part(folder, part - self.n_parts, ".parquet")
 
     def summaries(self, stage: str) -> list[dict[str, Any]]:
         """Returns what the parts of a stage committed, by part number.

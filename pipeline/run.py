@@ -87,8 +87,9 @@ def planned(recipe: Recipe, root: str) -> tuple[Job, list[dict[str, Any]], bytes
         without_user_info(split.to_dict())
         for split in plan(recipe.source.options(), recipe.source.inputs)
     ]
-    reference, reference_parts = reference_of(recipe)
     root = root if "://" in root else str(Path(root).resolve())
+    recipe = _with_absolute_reference(recipe, root)
+    reference, reference_parts = reference_of(recipe)
     job = Job(
         output=Output(root.rstrip("/")),
         recipe_json=recipe.model_dump_json(),
@@ -130,6 +131,25 @@ def _claim(output: Output, name: str, recipe: Recipe) -> None:
                 f"{output.root} was made {what}: {_short(before[key])}, not {_short(mine[key])}",
                 elsewhere,
             )
+
+
+def _with_absolute_reference(recipe: Recipe, root: str) -> Recipe:
+    """Returns the recipe with a `dedup.against` that means the same in every working directory.
+
+    Raises:
+        UsageError: it is the run's own output.
+    """
+    against = recipe.dedup.against if recipe.dedup else None
+    if recipe.dedup is None or not against:
+        return recipe
+    if storage.is_local(against):
+        against = str(Path(storage.local_path(against)).resolve())
+    if against.rstrip("/") == root.rstrip("/"):
+        raise UsageError(
+            f"dedup.against: {against} is the output of this run",
+            "Give another --output; what is there is matched against and stays as it is.",
+        )
+    return recipe.model_copy(update={"dedup": recipe.dedup.model_copy(update={"against": against})})
 
 
 def _absolute(name: str) -> str:

@@ -138,13 +138,13 @@ def judge(documents: pa.RecordBatch, recipe: Recipe, cutoffs: Cutoffs = NO_CUTOF
             thresholds[rows, column] = thresholds_failed(there, values[rows, column])
         if cutoff := cutoffs.get(f"{name}.{rule.signal}"):
             tied = np.flatnonzero(values[:, column] == cutoff.value)
-            late = tied[tie_hashes(documents["id"].take(pa.array(tied))) > np.uint64(cutoff.tie)]
+            late = tied[id_hashes(documents["id"].take(pa.array(tied))) > np.uint64(cutoff.tie)]
             thresholds[late, column] = cutoff.value
     names = [f"{name}.{rule.signal}" for name, rule in rules]
     return Judgement(names, ~np.isnan(thresholds), values, thresholds)
 
 
-def tie_hashes(ids: pa.Array) -> NDArray[np.uint64]:
+def id_hashes(ids: pa.Array) -> NDArray[np.uint64]:
     """Returns uint64[n], by which documents with the value of a cutoff are ordered."""
     hashes = [hashlib.blake2b(i.encode(), digest_size=8).digest() for i in ids.to_pylist()]
     return np.frombuffer(b"".join(hashes), "<u8")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.errors import UserError
 from pipeline.explain import explanation
 from pipeline.recipe import Recipe
-from pipeline.verdicts import known_cutoffs, rules_of, tie_hashes
+from pipeline.verdicts import id_hashes, known_cutoffs, rules_of
 
 ONLY_WORD_COUNT = tuple(
     f"filters.gopher_quality.{rule}=null"
@@ -63,7 +63,7 @@ def test_exactly_the_share_is_kept_whatever_the_ties(tmp_path_factory, counts, p
     verdicts = kept(job)
     wanted = max(1, round(percent / 100 * len(counts)))
     assert Counter(verdicts.values())["kept"] == wanted
-    hashes = tie_hashes(pq.read_table(job.output.part("ledger", 0, ".parquet"))["id"])
+    hashes = id_hashes(pq.read_table(job.output.part("ledger", 0, ".parquet"))["id"])
     best = sorted(range(len(counts)), key=lambda n: (-counts[n], hashes[n]))[:wanted]
     assert {f"d{n}" for n in best} == {name for name, v in verdicts.items() if v == "kept"}
 

@@ -20,11 +20,11 @@ from pipeline.arrow_files import read_arrow, write_arrow
 from pipeline.duplicates import passages
 from pipeline.duplicates.cuts import ranges_of
 from pipeline.duplicates.passages import Cut
-from pipeline.duplicates.priority import id_hashes, write_order
+from pipeline.duplicates.priority import write_order
 from pipeline.mill import mill
 from pipeline.run import run
 from pipeline.tokens import make_tokenizer, texts, tokenize_part
-from pipeline.verdicts import SURVIVORS_SCHEMA, bin_documents
+from pipeline.verdicts import SURVIVORS_SCHEMA, bin_documents, id_hashes
 
 ALONE = ("dedup.exact=null", "dedup.minhash=null", "tokenizer.vocab_size=400")
 Rows = list[dict[str, Any]]

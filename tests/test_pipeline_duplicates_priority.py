@@ -14,7 +14,6 @@ from pipeline.duplicates.priority import (
     ORDER_SCHEMA,
     PASSED,
     REFERENCE,
-    id_hashes,
     order_table,
     ranks,
     read_order,
@@ -204,12 +203,6 @@ def test_scopes_are_equal_within_a_scope_and_nowhere_else(scope, groups):
     found = table["scope"].to_pylist()
     assert found[:3] == found[3:]
     assert len(set(found)) == groups
-
-
-def test_the_hash_of_an_id():
-    ids = ["", "a", "ä", "a" * 1000]
-    assert id_hashes(pa.array(ids)).tolist() == [tie(i) for i in ids]
-    assert id_hashes(pa.array([], pa.string())).shape == (0,)
 
 
 @given(

@@ -41,12 +41,18 @@ def reference_of(recipe: Recipe) -> tuple[str, int]:
             "Give the --output directory of a finished run.",
         )
     data = storage.read_bytes(url)
-    manifest = json.loads(data)
-    if manifest.get("format_version") != FORMAT_VERSION:
+    try:
+        manifest = json.loads(data)
+        version, parts = manifest["format_version"], int(manifest["parts"])
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"dedup.against: {url} is damaged", "Have it made again by its `gristmill run`."
+        ) from None
+    if version != FORMAT_VERSION:
         raise UsageError(
             f"dedup.against: {root} was made in another format", "Make it anew with this version."
         )
-    return hashlib.sha256(data).hexdigest(), manifest["parts"]
+    return hashlib.sha256(data).hexdigest(), parts
 
 
 def write_reference(job: Job, part: int) -> int:
@@ -78,13 +84,12 @@ def write_reference(job: Job, part: int) -> int:
 
 def _batches(job: Job, part: int) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
     """Yields the documents of a part of the reference and which of them it kept."""
-    place = job.documents(part)
-    with storage.open_binary(place.replace("/documents/part-", "/ledger/part-")) as source:
+    with storage.open_binary(job.reference_part("ledger", part)) as source:
         verdicts = pq.read_table(source, columns=["verdict"])["verdict"].cast("string")
     kept = pc.equal(verdicts, "kept").to_numpy()
     start = 0
     wanted = ["id", "source", "snapshot", "url", "n_bytes", "text"]
-    with storage.open_binary(place) as source:
+    with storage.open_binary(job.documents(part)) as source:
         for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS, columns=wanted):
             yield batch, kept[start : start + len(batch)]
             start += len(batch)

@@ -20,9 +20,9 @@ from pipeline.arrow_files import from_bytes, read_arrow, to_bytes, write_arrow
 from pipeline.duplicates.compare import comparisons
 from pipeline.duplicates.exact import repeats
 from pipeline.duplicates.packs import Keyed, by_part, keys_of, rows_of, split
-from pipeline.duplicates.priority import dedup_of, id_hashes
+from pipeline.duplicates.priority import dedup_of
 from pipeline.output import Job
-from pipeline.verdicts import SURVIVORS_SCHEMA
+from pipeline.verdicts import SURVIVORS_SCHEMA, id_hashes
 
 PACKS = 16
 REASONS = ("dedup.url", "dedup.exact", "dedup.minhash")
@@ -122,18 +122,20 @@ def name_kept(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
         return
     with storage.open_binary(job.documents(part)) as source:
         ids = pq.read_table(source, columns=["id"])["id"].take(rows_of(rows)).combine_chunks()
-    named = pa.table(
-        {
-            "row": rows_of(links["dropped"]),
-            "kept_id": ids.take(which),
-            "jaccard": pa.array(links["jaccard"], from_pandas=True),  # NaN becomes null
-            "reason": pa.array(np.array(REASONS, dtype=object)[links["reason"]], pa.string()),
-            "cluster_size": sizes[which],
-        },
-        schema=SURVIVORS_SCHEMA,
-    )
+    reasons = np.array(REASONS, dtype=object)
     for where, places in by_part(links["dropped"]):
-        yield where, to_bytes(named.take(places))
+        mine = links[places]
+        named = pa.table(
+            {
+                "row": rows_of(mine["dropped"]),
+                "kept_id": ids.take(which[places]),
+                "jaccard": pa.array(mine["jaccard"], from_pandas=True),  # NaN becomes null
+                "reason": pa.array(reasons[mine["reason"]], pa.string()),
+                "cluster_size": sizes[which[places]],
+            },
+            schema=SURVIVORS_SCHEMA,
+        )
+        yield where, to_bytes(named)
 
 
 def write_survivors(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:

@@ -101,8 +101,8 @@ def _replacements(dropped: NDArray[np.bool_]) -> NDArray[np.int64]:
         int64[k, 2], places in the bucket; of the kept ones as many as give `REPLACEMENTS` pairs.
     """
     kept, lost = np.flatnonzero(~dropped), np.flatnonzero(dropped)
-    kept = kept[: REPLACEMENTS // max(1, len(lost))]
-    one, other = (side.ravel() for side in np.meshgrid(kept, lost))
+    kept = kept[: max(1, REPLACEMENTS // max(1, len(lost)))]
+    one, other = (side.ravel() for side in np.meshgrid(kept, lost[:REPLACEMENTS]))
     return np.column_stack([one, other])[one < other]
 
 

@@ -149,10 +149,11 @@ class _Graph:
             | "spread files of pairs" >> Spread()
             | "publish pairs" >> self._call(_publish, *compared)
         )
+        left_out = buckets | "left out" >> beam.Map(_left_out)
         counted = (
             self.pipeline
             | "one count" >> beam.Create([0])
-            | "count compared" >> self._call(_count, published, buckets)
+            | "count compared" >> self._call(_count, published, left_out)
         )
         return (*chosen, counted)
 
@@ -317,8 +318,11 @@ def _write_passages(job: Job, keyed: tuple[int, Iterable[bytes]]) -> passages.Cu
     return passages.write_passages(job, *keyed)
 
 
-def _count(job: Job, _: int, pairs: list[int], buckets: list[tuple[int, bytes]]) -> int:
-    uncompared = [compare.uncompared_in(bucket) for _, bucket in buckets]
+def _left_out(keyed: tuple[int, bytes]) -> int:
+    return compare.uncompared_in(keyed[1])
+
+
+def _count(job: Job, _: int, pairs: list[int], uncompared: list[int]) -> int:
     compare.finish(job, sum(pairs), len(uncompared), sum(uncompared))
     return 0
 

@@ -11,8 +11,6 @@ document alone, so the order is the same however the input is cut into files:
 Documents with the same string, which need the same id, are ordered by their places.
 """
 
-import hashlib
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,12 +21,13 @@ from pipeline.arrow_files import read_arrow, write_arrow
 from pipeline.duplicates.settings import Best, Dedup, Sources
 from pipeline.output import Job
 from pipeline.recipe import Recipe
-from pipeline.verdicts import error_ids, is_in, judged_batches
+from pipeline.verdicts import error_ids, id_hashes, is_in, judged_batches
 
 ORDER_SCHEMA = pa.schema(
     [("matched", pa.bool_()), ("priority", pa.binary()), ("scope", pa.uint64())]
 )
 REFERENCE, PASSED, FILTERED = range(3)
+URL_BYTES = 500  # of a URL decide; each span of a document's text carries them
 
 Bytes = NDArray[np.uint8]
 
@@ -105,7 +104,8 @@ def _preferred(documents: pa.RecordBatch, dedup: Dedup) -> Bytes | list[bytes]:
             urls = documents["url"].to_pylist()
             # A URL is ended by a byte below all that it holds; without one comes last.
             return [
-                b"\xff" if u is None else u.encode().replace(b"\0", b"\1") + b"\0" for u in urls
+                b"\xff" if u is None else u.encode()[:URL_BYTES].replace(b"\0", b"\1") + b"\0"
+                for u in urls
             ]
         case _:
             return longest
@@ -131,12 +131,6 @@ def _by_signal(documents: pa.RecordBatch, signal: str) -> NDArray[np.uint64]:
 
 def _big_endian(values: NDArray[np.unsignedinteger]) -> Bytes:
     return values.view(np.uint8).reshape(len(values), values.itemsize)
-
-
-def id_hashes(ids: pa.Array) -> NDArray[np.uint64]:
-    """Returns uint64[n], a hash of each id."""
-    hashes = [hashlib.blake2b(i.encode(), digest_size=8).digest() for i in ids.to_pylist()]
-    return np.frombuffer(b"".join(hashes), "<u8")
 
 
 def _scopes(documents: pa.RecordBatch, dedup: Dedup) -> pa.Array:
