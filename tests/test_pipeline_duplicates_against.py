@@ -85,7 +85,9 @@ def test_another_reference_is_another_match(job, earlier):
     [
         (None, "is not a finished output"),
         ('{"format_version": 1, "parts": 2}', "was made in another format"),
-        ("{}", "was made in another format"),
+        ("{}", "damaged"),
+        ("{", "damaged"),
+        ("[]", "damaged"),
     ],
 )
 def test_what_is_no_finished_output_is_refused(job_of, tmp_path, manifest, message):
@@ -96,3 +98,16 @@ def test_what_is_no_finished_output_is_refused(job_of, tmp_path, manifest, messa
     with pytest.raises(UsageError, match=message) as raised:
         job_of([{"id": "a", "text": "a"}], "raw", [f"dedup={{against: {root}}}"])
     assert raised.value.message.startswith(f"dedup.against: {root} ")
+
+
+def test_an_output_is_not_matched_against_itself(job):
+    dedup = job.recipe.dedup.model_copy(update={"against": f"{job.output.root}/"})
+    with pytest.raises(UsageError, match="is the output of this run"):
+        planned(job.recipe.model_copy(update={"dedup": dedup}), job.output.root)
+
+
+def test_a_reference_means_the_same_in_every_folder(job_of, earlier, monkeypatch):
+    root = Path(earlier.output.root)
+    monkeypatch.chdir(root.parent)
+    job = job_of([{"id": "new", "text": "new"}], "raw", [f"dedup={{against: {root.name}}}"])
+    assert job.recipe.dedup.against == str(root.resolve())

@@ -46,7 +46,8 @@ def reference_of(recipe: Recipe) -> tuple[str, int]:
         version, parts = manifest["format_version"], int(manifest["parts"])
     except (ValueError, KeyError, TypeError):
         raise UsageError(
-            f"dedup.against: {url} is damaged", "Have it made again by its `gristmill run`."
+            f"dedup.against: {root} has a damaged manifest.json",
+            "Have it made again by its `gristmill run`.",
         ) from None
     if version != FORMAT_VERSION:
         raise UsageError(
