@@ -207,8 +207,8 @@ class _Match:
         links = [link for part in self.every for link in clusters.start(self.job, part)]
         for _ in range(2):
             links = self.each(clusters.follow, self.grouped(links))
-        named = self.each(clusters.name_kept, self.grouped(links, len(self.every)))
-        written = self.each(clusters.write_survivors, self.grouped(named, self.job.n_parts))
+        named = self.each(clusters.name_kept, self.grouped(links, clusters.PART_PACKS))
+        written = self.each(clusters.write_survivors, self.grouped(named, clusters.PART_PACKS))
         packs = self.grouped(written, clusters.PACKS)
         sizes = [clusters.write_clusters(self.job, *pack) for pack in packs]
         cut = None

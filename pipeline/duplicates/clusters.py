@@ -6,7 +6,7 @@ third as well. So duplicates are followed to the document that is kept; there th
 named.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,30 @@ from pipeline import storage
 from pipeline.arrow_files import from_bytes, read_arrow, to_bytes, write_arrow
 from pipeline.duplicates.compare import comparisons
 from pipeline.duplicates.exact import repeats
-from pipeline.duplicates.packs import Keyed, by_part, keys_of, rows_of, split
+from pipeline.duplicates.packs import (
+    Keyed,
+    Keys,
+    by_part,
+    distinct,
+    keys_of,
+    parts_of,
+    rows_of,
+    split,
+)
 from pipeline.duplicates.priority import dedup_of
 from pipeline.output import Job
 from pipeline.verdicts import SURVIVORS_SCHEMA, id_hashes
 
 PACKS = 16
+PART_PACKS = 64  # in which duplicates reach their parts: one for each would be parts squared
 REASONS = ("dedup.url", "dedup.exact", "dedup.minhash")
 _URL, _EXACT, _NEAR = range(3)
 
 _LINK = np.dtype([("dropped", "<u8"), ("kept", "<u8"), ("jaccard", "<f8"), ("reason", "u1")])
+# Of one document's many duplicates the ids together can have more bytes than a string column holds.
+_NAMED_SCHEMA = SURVIVORS_SCHEMA.set(0, pa.field("document", pa.uint64())).set(
+    1, pa.field("kept_id", pa.large_string())
+)
 CLUSTERS_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -83,18 +97,31 @@ def _made(reason: int, part: int, rows: Any, kept: Any, jaccard: Any) -> NDArray
 
 
 def start(job: Job, part: int) -> Keyed:
-    """Yields a part's duplicates, keyed by the part of what each one repeats."""
+    """Yields a part's duplicates, in packs by the part of what each one repeats."""
     yield from _keyed(_links(job, part))
 
 
 def _keyed(links: NDArray[Any]) -> Keyed:
-    for part, places in by_part(links["kept"]):
-        yield part, links[places].tobytes()
+    for pack, places in _packs(links["kept"]):
+        yield pack, links[places].tobytes()
 
 
-def follow(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
-    """Passes on the duplicates of documents of a part that are duplicates themselves."""
-    links = np.frombuffer(b"".join(chunks), _LINK).copy()
+def _packs(keys: Keys) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yields packs of parts, with the places in `keys` of their documents."""
+    packs = parts_of(keys) % PART_PACKS
+    for pack in distinct(packs).tolist():
+        yield pack, np.flatnonzero(packs == pack)
+
+
+def follow(job: Job, _: int, chunks: Iterable[bytes]) -> Keyed:
+    """Passes on the duplicates of documents that are duplicates themselves."""
+    links = np.frombuffer(b"".join(chunks), _LINK)
+    followed = [_followed(job, part, links[places]) for part, places in by_part(links["kept"])]
+    yield from _keyed(np.concatenate(followed))
+
+
+def _followed(job: Job, part: int, links: NDArray[Any]) -> NDArray[Any]:
+    """Returns duplicates of documents of one part, as duplicates of what these repeat."""
     known = _links(job, part)
     if len(known):
         place = np.minimum(np.searchsorted(known["dropped"], links["kept"]), len(known) - 1)
@@ -103,58 +130,74 @@ def follow(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
         near = passed & (links["reason"] == _EXACT) & (onward["reason"] == _NEAR)
         links["jaccard"][near], links["reason"][near] = onward["jaccard"][near], _NEAR
         links["kept"][passed] = onward["kept"][passed]
-    yield from _keyed(links)
+    return links
 
 
-def name_kept(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
-    """Counts for how many documents each one of a part stands, and writes it to work/stands/.
+def name_kept(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
+    """Counts for how many documents each one stands, and writes work/stands/ of a pack of parts.
 
     Yields:
-        Rows of work/survivors/, keyed by the part of the duplicates.
+        Rows of work/survivors/, in packs by the part of the duplicates.
     """
     links = np.frombuffer(b"".join(chunks), _LINK)
-    links = links[np.argsort(links["dropped"])]
-    rows, which, sizes = np.unique(links["kept"], return_inverse=True, return_counts=True)
+    mine, none = dict(by_part(links["kept"])), np.empty(0, np.int64)
+    parts = range(pack, job.n_parts + job.reference_parts, PART_PACKS)
+    tables = [_named(job, part, links[mine.get(part, none)]) for part in parts]
+    named = pa.concat_tables([_NAMED_SCHEMA.empty_table(), *tables])
+    for where, places in _packs(named["document"].to_numpy()):
+        yield where, to_bytes(named.take(places))
+
+
+def _named(job: Job, part: int, links: NDArray[Any]) -> pa.Table:
+    """Writes work/stands/ of one part, and returns the duplicates of its documents."""
+    keys, which, sizes = np.unique(links["kept"], return_inverse=True, return_counts=True)
     sizes = (sizes + 1).astype(np.uint32)
-    table = pa.table({"row": rows_of(rows), "cluster_size": sizes})
+    table = pa.table({"row": rows_of(keys), "cluster_size": sizes})
     write_arrow(job.output.part("work/stands", part, ".arrow"), table)
     if not len(links):
-        return
+        return _NAMED_SCHEMA.empty_table()
     with storage.open_binary(job.documents(part)) as source:
-        ids = pq.read_table(source, columns=["id"])["id"].take(rows_of(rows)).combine_chunks()
-    reasons = np.array(REASONS, dtype=object)
-    for where, places in by_part(links["dropped"]):
-        mine = links[places]
-        named = pa.table(
-            {
-                "row": rows_of(mine["dropped"]),
-                "kept_id": ids.take(which[places]),
-                "jaccard": pa.array(mine["jaccard"], from_pandas=True),  # NaN becomes null
-                "reason": pa.array(reasons[mine["reason"]], pa.string()),
-                "cluster_size": sizes[which[places]],
-            },
-            schema=SURVIVORS_SCHEMA,
-        )
-        yield where, to_bytes(named)
+        ids = pq.read_table(source, columns=["id"])["id"].cast(pa.large_string())
+    ids = ids.take(rows_of(keys)).combine_chunks()
+    return pa.table(
+        {
+            "document": links["dropped"],
+            "kept_id": ids.take(which),
+            "jaccard": pa.array(links["jaccard"], from_pandas=True),  # NaN becomes null
+            "reason": pa.array(np.array(REASONS, dtype=object)[links["reason"]], pa.string()),
+            "cluster_size": sizes[which],
+        },
+        schema=_NAMED_SCHEMA,
+    )
 
 
-def write_survivors(job: Job, part: int, chunks: Iterable[bytes]) -> Keyed:
-    """Writes work/survivors/ of one part, its duplicates in the order of their rows.
+def write_survivors(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
+    """Writes work/survivors/ of a pack of parts, the duplicates in the order of their rows.
 
     Yields:
         Rows of clusters/, in packs by the hash of the kept document's id.
     """
-    table = from_bytes(chunks, SURVIVORS_SCHEMA).sort_by("row").combine_chunks()
-    write_arrow(job.output.part("work/survivors", part, ".arrow"), table)
-    if not len(table):
-        return
-    with storage.open_binary(job.documents(part)) as source:
-        ids = pq.read_table(source, columns=["id"])["id"].take(table["row"])
-    rows = table.drop_columns("row").append_column("id", ids).select(CLUSTERS_SCHEMA.names)
+    table = from_bytes(chunks, _NAMED_SCHEMA).sort_by("document").combine_chunks()
+    mine, none = dict(by_part(table["document"].to_numpy())), np.empty(0, np.int64)
+    parts = range(pack, job.n_parts, PART_PACKS)
+    tables = [_survivors(job, part, table.take(mine.get(part, none))) for part in parts]
+    rows = pa.concat_tables([CLUSTERS_SCHEMA.empty_table(), *tables])
     kept = rows["kept_id"].combine_chunks().dictionary_encode()
     hashes = id_hashes(kept.dictionary)[kept.indices.to_numpy()]
-    for pack, members in split(hashes, PACKS):
-        yield pack, to_bytes(rows.take(members))
+    for number, members in split(hashes, PACKS):
+        yield number, to_bytes(rows.take(members))
+
+
+def _survivors(job: Job, part: int, named: pa.Table) -> pa.Table:
+    """Writes work/survivors/ of one part, and returns its rows of clusters/."""
+    rows = pa.array(rows_of(named["document"].to_numpy()))
+    table = named.set_column(0, "row", rows).cast(SURVIVORS_SCHEMA)
+    write_arrow(job.output.part("work/survivors", part, ".arrow"), table)
+    if not len(table):
+        return CLUSTERS_SCHEMA.empty_table()
+    with storage.open_binary(job.documents(part)) as source:
+        ids = pq.read_table(source, columns=["id"])["id"].take(rows)
+    return table.append_column("id", ids).select(CLUSTERS_SCHEMA.names)
 
 
 def write_clusters(job: Job, pack: int, chunks: Iterable[bytes]) -> int:

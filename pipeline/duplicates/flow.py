@@ -180,9 +180,9 @@ class _Graph:
                 | f"group links {step}" >> beam.GroupByKey()
                 | f"follow {step}" >> self._call(_follow, many=True)
             )
-        everything = self.job.n_parts + self.job.reference_parts
-        named = self._all_of(links, everything, "kept") | "name" >> self._call(_name, many=True)
-        written = self._all_of(named, self.job.n_parts, "survivors") | (
+        packs = clusters.PART_PACKS
+        named = self._all_of(links, packs, "kept") | "name" >> self._call(_name, many=True)
+        written = self._all_of(named, packs, "survivors") | (
             "write survivors" >> self._call(_write_survivors, many=True)
         )
         return self._all_of(written, clusters.PACKS, "clusters") | (
