@@ -33,6 +33,22 @@ class Call(beam.DoFn):
             raise WorkerError(error) from None
 
 
+class Grouped(beam.PTransform):
+    """Groups by key, each value once.
+
+    Dask's runner gives what a step yields more than once where one worker does it for several
+    bundles: it takes all that the step has yielded so far for the yield of the last bundle.
+    """
+
+    def expand(self, keyed: Any) -> Any:
+        """Groups, and drops what is there again."""
+        return keyed | beam.GroupByKey() | beam.MapTuple(_once)
+
+
+def _once(key: int, values: Any) -> tuple[int, list[Any]]:
+    return key, list(dict.fromkeys(values))
+
+
 class Spread(beam.PTransform):
     """Gives every worker its share of part numbers."""
 

@@ -5,6 +5,7 @@ input. Where a step must write the file of every part or pack, also of one that 
 for, the empty elements of `all_of` make sure that it is called.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.pvalue import AsList
 
-from pipeline.beam_steps import Call, Spread
+from pipeline.beam_steps import Call, Grouped, Spread
 from pipeline.duplicates import (
     against,
     bands,
@@ -91,14 +92,14 @@ class _Graph:
         """Groups what was found, with an empty element for each number below `count`."""
         empty = self._numbers(label, count) | f"empty {label}" >> beam.Map(_empty)
         merged = (found, empty) | f"all {label}" >> beam.Flatten()
-        return merged | f"group {label}" >> beam.GroupByKey()
+        return merged | f"group {label}" >> Grouped()
 
     def _equal(self, ordered: Any, kind: str, done: tuple[Any, ...]) -> Any:
         """Finds equal URLs or texts; returns what says that their files are written."""
         found = (
             ordered
             | f"{kind} digests" >> self._call(partial(_digest_packs, kind), *done, many=True)
-            | f"group {kind} digests" >> beam.GroupByKey()
+            | f"group {kind} digests" >> Grouped()
             | f"equal {kind}" >> self._call(_group, many=True)
         )
         return self._all_of(found, self.job.n_parts, f"{kind} parts") | (
@@ -110,7 +111,7 @@ class _Graph:
         found = (
             ordered
             | "bands" >> self._call(_band_packs, *done, many=True)
-            | "group bands" >> beam.GroupByKey()
+            | "group bands" >> Grouped()
             | "candidates" >> self._call(_candidate_pairs, many=True)
         )
         small = found | "pairs" >> beam.Filter(_is_pairs)
@@ -122,7 +123,7 @@ class _Graph:
             (distinct, buckets)
             | "compared" >> beam.Flatten()
             | "documents compared" >> beam.FlatMap(_documents_in)
-            | "group documents" >> beam.GroupByKey()
+            | "group documents" >> Grouped()
             | "sketch" >> self._call(_sketch)
         )
         compared = [distinct | "compare 0" >> self._call(partial(_compare, 0), sketched)]
@@ -130,7 +131,7 @@ class _Graph:
         for again in range(1, compare.PASSES):
             led = (
                 buckets
-                | f"group large buckets {again}" >> beam.GroupByKey()
+                | f"group large buckets {again}" >> Grouped()
                 | f"leaders {again}" >> self._call(_leaders, sketched, *chosen, many=True)
             )
             more = led | f"led pairs {again}" >> beam.Filter(_is_pairs)
@@ -167,7 +168,7 @@ class _Graph:
             decisions = one | f"choose {again}" >> self._call(_choose, *compared, many=True)
         return (
             decisions
-            | f"group choice {again}" >> beam.GroupByKey()
+            | f"group choice {again}" >> Grouped()
             | f"write near {again}" >> self._call(_write_near)
         )
 
@@ -177,7 +178,7 @@ class _Graph:
         for step in (1, 2):  # by URL to equal texts, then to near-duplicates
             links = (
                 links
-                | f"group links {step}" >> beam.GroupByKey()
+                | f"group links {step}" >> Grouped()
                 | f"follow {step}" >> self._call(_follow, many=True)
             )
         packs = clusters.PART_PACKS
@@ -194,9 +195,9 @@ class _Graph:
         found = (
             ordered
             | "spans" >> self._call(_span_packs, survivors, many=True)
-            | "group spans" >> beam.GroupByKey()
+            | "group spans" >> Grouped()
             | "repeated spans" >> self._call(_group_spans, many=True)
-            | "group repeated spans" >> beam.GroupByKey()
+            | "group repeated spans" >> Grouped()
             | "name spans" >> self._call(_name_spans, many=True)
         )
         return self._all_of(found, self.job.n_parts, "passages") | (
@@ -278,8 +279,8 @@ def _write_near(job: Job, keyed: tuple[int, Iterable[bytes]]) -> int:
     return clusters.write_near(job, *keyed)
 
 
-def _publish(job: Job, pack: int, *compared: list[int]) -> int:
-    return compare.publish_pairs(job, pack)
+def _publish(job: Job, pack: int, *compared: list[int]) -> tuple[int, int]:
+    return pack, compare.publish_pairs(job, pack)
 
 
 def _start(job: Job, part: int, *done: list[int]) -> Iterator[tuple[int, bytes]]:
@@ -298,8 +299,8 @@ def _write_survivors(job: Job, keyed: tuple[int, Iterable[bytes]]) -> Iterator[t
     return clusters.write_survivors(job, *keyed)
 
 
-def _write_clusters(job: Job, keyed: tuple[int, Iterable[bytes]]) -> int:
-    return clusters.write_clusters(job, *keyed)
+def _write_clusters(job: Job, keyed: tuple[int, Iterable[bytes]]) -> tuple[int, int]:
+    return keyed[0], clusters.write_clusters(job, *keyed)
 
 
 def _span_packs(job: Job, part: int, *done: list[int]) -> Iterator[tuple[int, bytes]]:
@@ -314,19 +315,26 @@ def _name_spans(job: Job, keyed: tuple[int, Iterable[bytes]]) -> Iterator[tuple[
     return passages.name_spans(job, *keyed)
 
 
-def _write_passages(job: Job, keyed: tuple[int, Iterable[bytes]]) -> passages.Cut:
-    return passages.write_passages(job, *keyed)
+def _write_passages(job: Job, keyed: tuple[int, Iterable[bytes]]) -> tuple[int, passages.Cut]:
+    return keyed[0], passages.write_passages(job, *keyed)
 
 
-def _left_out(keyed: tuple[int, bytes]) -> int:
-    return compare.uncompared_in(keyed[1])
+# Counts come with what they are of, since a runner may give them twice.
 
 
-def _count(job: Job, _: int, pairs: list[int], uncompared: list[int]) -> int:
-    compare.finish(job, sum(pairs), len(uncompared), sum(uncompared))
+def _left_out(keyed: tuple[int, bytes]) -> tuple[bytes, int]:
+    return hashlib.blake2b(keyed[1]).digest(), compare.uncompared_in(keyed[1])
+
+
+def _count(
+    job: Job, _: int, pairs: list[tuple[int, int]], uncompared: list[tuple[bytes, int]]
+) -> int:
+    left_out = dict(uncompared).values()
+    compare.finish(job, sum(dict(pairs).values()), len(left_out), sum(left_out))
     return 0
 
 
-def _finish(job: Job, _: int, sizes: list[int], *cut: list[Any]) -> int:
-    clusters.finish(job, sum(sizes), passages.total(*cut) if cut else None)
+def _finish(job: Job, _: int, sizes: list[tuple[int, int]], *cut: list[Any]) -> int:
+    lost = passages.total(dict(*cut).values()) if cut else None
+    clusters.finish(job, sum(dict(sizes).values()), lost)
     return 0

@@ -14,7 +14,7 @@ from apache_beam.pvalue import AsList
 
 from dedup import rounds
 from dedup.survivors import DECISION
-from pipeline.beam_steps import Call, Spread
+from pipeline.beam_steps import Call, Grouped, Spread
 from pipeline.duplicates.bands import PAIR_PACKS
 from pipeline.duplicates.choice import MOST_PAIRS, compared, decide, similar_pairs, told
 from pipeline.duplicates.packs import Keyed, by_part
@@ -57,7 +57,7 @@ class ChooseInRounds(beam.PTransform):
         for number in range(dedup_of(self.job).rounds):
             played = (
                 sent
-                | f"group {number}" >> beam.GroupByKey()
+                | f"group {number}" >> Grouped()
                 | f"round {number}" >> self._call(partial(_round, number))
             )
             decided.append(played | f"decided {number}" >> beam.Filter(_is_decided))
@@ -65,7 +65,7 @@ class ChooseInRounds(beam.PTransform):
         rest = (
             sent
             | "to one" >> beam.Map(_to_one)
-            | "group rest" >> beam.GroupByKey()
+            | "group rest" >> Grouped()
             | "decide rest" >> self._call(_decide_rest)
         )
         decisions = (*decided, rest) | "decisions" >> beam.Flatten()
@@ -84,14 +84,14 @@ class ChooseInRounds(beam.PTransform):
         news = (
             known
             | "without edges" >> beam.Filter(_is_no_edge)
-            | "group decisions" >> beam.GroupByKey()
+            | "group decisions" >> Grouped()
             | "tell of dropped" >> self._call(_tell)
         )
         evidence = known | "without watchers" >> beam.Filter(_is_no_watcher)
         return (
             (evidence, news)
             | "all known" >> beam.Flatten()
-            | "group all" >> beam.GroupByKey()
+            | "group all" >> Grouped()
             | "check" >> self._call(_check)
         )
 
