@@ -37,7 +37,8 @@ class Grouped(beam.PTransform):
     """Groups by key, each value once.
 
     Dask's runner gives what a step yields more than once where one worker does it for several
-    bundles: it takes all that the step has yielded so far for the yield of the last bundle.
+    bundles: it takes all that the step has yielded so far for the yield of the last bundle. So what
+    is grouped must say what it is of: two equal values count as one.
     """
 
     def expand(self, keyed: Any) -> Any:

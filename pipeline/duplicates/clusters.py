@@ -52,6 +52,8 @@ CLUSTERS_SCHEMA = pa.schema(
         ("reason", pa.string()),
     ]
 )
+# Documents with one id can have the same evidence, and equal values of a shuffle are taken once.
+_EVIDENCE_SCHEMA = CLUSTERS_SCHEMA.append(pa.field("document", pa.uint64()))
 
 
 def write_near(job: Job, part: int, chunks: Iterable[bytes]) -> int:
@@ -181,7 +183,7 @@ def write_survivors(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
     mine, none = dict(by_part(table["document"].to_numpy())), np.empty(0, np.int64)
     parts = range(pack, job.n_parts, PART_PACKS)
     tables = [_survivors(job, part, table.take(mine.get(part, none))) for part in parts]
-    rows = pa.concat_tables([CLUSTERS_SCHEMA.empty_table(), *tables])
+    rows = pa.concat_tables([_EVIDENCE_SCHEMA.empty_table(), *tables])
     kept = rows["kept_id"].combine_chunks().dictionary_encode()
     hashes = id_hashes(kept.dictionary)[kept.indices.to_numpy()]
     for number, members in split(hashes, PACKS):
@@ -194,10 +196,11 @@ def _survivors(job: Job, part: int, named: pa.Table) -> pa.Table:
     table = named.set_column(0, "row", rows).cast(SURVIVORS_SCHEMA)
     write_arrow(job.output.part("work/survivors", part, ".arrow"), table)
     if not len(table):
-        return CLUSTERS_SCHEMA.empty_table()
+        return _EVIDENCE_SCHEMA.empty_table()
     with storage.open_binary(job.documents(part)) as source:
         ids = pq.read_table(source, columns=["id"])["id"].take(rows)
-    return table.append_column("id", ids).select(CLUSTERS_SCHEMA.names)
+    evidence = table.append_column("id", ids).append_column("document", named["document"])
+    return evidence.select(_EVIDENCE_SCHEMA.names)
 
 
 def write_clusters(job: Job, pack: int, chunks: Iterable[bytes]) -> int:
@@ -206,7 +209,7 @@ def write_clusters(job: Job, pack: int, chunks: Iterable[bytes]) -> int:
     Returns:
         How many clusters it has.
     """
-    table = from_bytes(chunks, CLUSTERS_SCHEMA)
+    table = from_bytes(chunks, _EVIDENCE_SCHEMA).select(CLUSTERS_SCHEMA.names)
     table = table.sort_by([(name, "ascending") for name in ("kept_id", "id", "jaccard", "reason")])
     with storage.atomic(job.output.part("clusters", pack, ".parquet")) as sink:
         pq.write_table(table, sink, compression="zstd")
