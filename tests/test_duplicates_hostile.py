@@ -103,7 +103,7 @@ def variants(count: int, words: int, seed: int = 1) -> list[str]:
 
 @pytest.mark.slow
 def test_a_bucket_of_near_identical_documents(tmp_path):
-    """Many are not alike, so leaders do not reach all: what is left out is counted, and little."""
+    """Many are not alike, so leaders do not reach all; what is left of them is compared as well."""
     texts = variants(2_000, 150)
     truth = all_pairs(texts, 0.5)
     outcome = outcome_of(texts, tmp_path)
@@ -115,5 +115,5 @@ def test_a_bucket_of_near_identical_documents(tmp_path):
     assert not np.any((outcome.compared >= THRESHOLD) & outcome.kept[a] & outcome.kept[b])
     assert len(outcome.pairs) < len(truth.jaccard) / 2
     report = json.loads((tmp_path / "out" / "work" / "match" / "part-00000.json").read_text())
-    assert len(truth.missed(outcome.kept, THRESHOLD)) < report["uncompared"]
-    assert truth.recall(outcome.kept, THRESHOLD) >= 0.99
+    assert len(truth.missed(outcome.kept, THRESHOLD)) <= report["uncompared"]
+    assert truth.recall(outcome.kept, THRESHOLD) >= 0.999
