@@ -19,12 +19,13 @@ from dedup.shingles import words
 from pipeline.arrow_files import read_arrow, write_arrow
 from pipeline.duplicates import passages
 from pipeline.duplicates.cuts import ranges_of
+from pipeline.duplicates.outcome import SURVIVORS_SCHEMA
 from pipeline.duplicates.passages import Cut
 from pipeline.duplicates.priority import write_order
 from pipeline.mill import mill
 from pipeline.run import run
 from pipeline.tokens import make_tokenizer, texts, tokenize_part
-from pipeline.verdicts import SURVIVORS_SCHEMA, bin_documents, id_hashes
+from pipeline.verdicts import bin_documents, id_hashes
 
 ALONE = ("dedup.exact=null", "dedup.minhash=null", "tokenizer.vocab_size=400")
 Rows = list[dict[str, Any]]

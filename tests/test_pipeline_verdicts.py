@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from filters.rules import threshold_failed
 from pipeline import mill, storage, verdicts
+from pipeline.duplicates.outcome import Duplicates
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.verdicts import (
     LEDGER_SCHEMA,
     VERDICTS,
     Cutoff,
-    Duplicates,
     Judgement,
     bin_documents,
     in_validation,

@@ -19,6 +19,7 @@ from pipeline import storage
 from pipeline.arrow_files import from_bytes, read_arrow, to_bytes, write_arrow
 from pipeline.duplicates.compare import comparisons
 from pipeline.duplicates.exact import repeats
+from pipeline.duplicates.outcome import SURVIVORS_SCHEMA
 from pipeline.duplicates.packs import (
     Keyed,
     Keys,
@@ -31,7 +32,7 @@ from pipeline.duplicates.packs import (
 )
 from pipeline.duplicates.priority import dedup_of
 from pipeline.output import Job
-from pipeline.verdicts import SURVIVORS_SCHEMA, id_hashes
+from pipeline.verdicts import id_hashes
 
 PACKS = 16
 PART_PACKS = 64  # in which duplicates reach their parts: one for each would be parts squared

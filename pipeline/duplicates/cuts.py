@@ -49,8 +49,23 @@ def read_remains(job: Job, part: int) -> pa.Table:
 
 def removed_bytes(remains: pa.Table, start: int, count: int) -> NDArray[np.uint32]:
     """Returns uint32[count]: the bytes that each document from row `start` on loses."""
-    rows = remains["row"].to_numpy()
+    return of_rows(remains, "n_removed", start, count, otherwise=0)
+
+
+def of_rows(
+    table: pa.Table, column: str, start: int, count: int, otherwise: int
+) -> NDArray[np.uint32]:
+    """Returns uint32[count]: a column's values for the documents from row `start` on.
+
+    Args:
+        table: Has the column `row`, ascending, and the column that is asked for.
+        column: Its name.
+        start: The first row.
+        count: How many rows.
+        otherwise: The value of documents that the table does not have.
+    """
+    rows = table["row"].to_numpy()
     first, last = np.searchsorted(rows, [start, start + count])
-    removed = np.zeros(count, np.uint32)
-    removed[rows[first:last] - start] = remains["n_removed"].to_numpy()[first:last]
-    return removed
+    values = np.full(count, otherwise, np.uint32)
+    values[rows[first:last] - start] = table[column].to_numpy()[first:last]
+    return values
