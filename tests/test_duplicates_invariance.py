@@ -17,6 +17,7 @@ from conftest import CONFIG, changed, make_test_job, prose, run_stages
 from rich.console import Console
 
 from pipeline import runners
+from pipeline.duplicates import compare
 from pipeline.duplicates.bands import ALL_PAIRS_UP_TO
 from pipeline.recipe import load_recipe
 from pipeline.run import make_job, run
@@ -137,6 +138,13 @@ def beamed(folder: Path, out: str, runner: str, workers: int, files: int, *more:
 def plain(tmp_path_factory) -> dict:
     """The tables of one file, in the natural order of everything."""
     return tables(staged(tmp_path_factory.mktemp("plain"), 1))
+
+
+def test_the_corpus_leaves_pairs_out_where_the_bounds_are_narrow(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "REST_UP_TO", 1)
+    job = make_test_job(tmp_path, mixed(3, 0), "raw", ["dedup={}", "dedup.over=all", *SETTINGS])
+    run_stages(job, until="match")
+    assert job.summaries("match")[0]["uncompared"] > 0
 
 
 def test_the_corpus_has_every_case(tmp_path):
