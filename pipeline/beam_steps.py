@@ -13,8 +13,7 @@ class Call(beam.DoFn):
     """Calls a function on each element, and lets its errors reach the user on any runner.
 
     Args:
-        function: Takes the job, the element, and what it waits for; returns the result, or
-            yields results if `many`.
+        function: Takes the job and the element; returns the result, or yields results if `many`.
         job: The run.
         many: Whether the function yields.
     """
@@ -24,26 +23,41 @@ class Call(beam.DoFn):
         self.job = job
         self.many = many
 
-    def process(self, element: Any, *waited_for: Any) -> Iterator[Any]:
+    def process(self, element: Any) -> Iterator[Any]:
         """Yields the function's results."""
         try:
-            results = self.function(self.job, element, *waited_for)
+            results = self.function(self.job, element)
             yield from results if self.many else (results,)
         except Exception as error:  # runners log messages, which may hold text
             raise WorkerError(error) from None
 
 
 class Grouped(beam.PTransform):
-    """Groups by key, each value once.
+    """Groups by key, each value once, when all that it waits for is done.
 
-    Dask's runner gives what a step yields more than once where one worker does it for several
+    The input is a tuple: the collection to group, and those to wait for. Nothing of these is
+    grouped. A side input would make a step wait, too, but Dask's runner does all that a side input
+    comes from once more for each element.
+
+    Dask's runner also gives what a step yields more than once where one worker does it for several
     bundles: it takes all that the step has yielded so far for the yield of the last bundle. So what
     is grouped must say what it is of: two equal values count as one.
     """
 
-    def expand(self, keyed: Any) -> Any:
+    def expand(self, collections: Any) -> Any:
         """Groups, and drops what is there again."""
+        keyed, *waited_for = collections
+        ends = [
+            done | f"end {number}" >> beam.FlatMap(_nothing)
+            for number, done in enumerate(waited_for)
+        ]
+        if ends:
+            keyed = (keyed, *ends) | beam.Flatten()
         return keyed | beam.GroupByKey() | beam.MapTuple(_once)
+
+
+def _nothing(_: Any) -> tuple[tuple[int, Any], ...]:
+    return ()
 
 
 def _once(key: int, values: Any) -> tuple[int, list[Any]]:
@@ -51,11 +65,15 @@ def _once(key: int, values: Any) -> tuple[int, list[Any]]:
 
 
 class Spread(beam.PTransform):
-    """Gives every worker its share of part numbers."""
+    """Gives every worker its share of part numbers, when all that they wait for is done.
 
-    def expand(self, parts: Any) -> Any:
+    The input is a tuple: the numbers, and the collections to wait for.
+    """
+
+    def expand(self, collections: Any) -> Any:
         """Groups each number by itself, so that the runner divides the groups evenly."""
-        return parts | beam.Map(_keyed) | beam.GroupByKey() | beam.Keys()
+        parts, *waited_for = collections
+        return (parts | beam.Map(_keyed), *waited_for) | Grouped() | beam.Keys()
 
 
 def _keyed(part: int) -> tuple[int, int]:

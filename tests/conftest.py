@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -241,27 +240,25 @@ class _Match:
 
         job = self.job
         packs = [pack for part in self.every for pack in bands.band_packs(job, part)]
-        found = self.each(bands.candidate_pairs, self.grouped(packs))
-        for again in range(compare.PASSES):
-            buckets = [(key, bucket) for key, bucket in found if bands.is_bucket(key)]
-            small = [(key, pairs) for key, pairs in found if not bands.is_bucket(key)]
-            distinct = [
-                (pack, bands.distinct_pairs(chunks))
-                for pack, chunks in self.grouped(small, bands.PAIR_PACKS)
+        found = self.each(bands.candidate_packs, self.grouped(packs))
+        candidates = self.grouped(found, bands.CANDIDATE_PACKS)
+        for part, chunks in self.grouped(self.each(bands.write_candidates, candidates)):
+            sketches.write_sketches(job, part, chunks)
+        for pack in self.mixed(range(bands.PAIR_PACKS)):
+            compare.compare(job, pack, bands.read_pairs(job, pack))
+        self.choose(0)
+        for again in range(1, compare.PASSES):
+            led = [
+                found
+                for pack in self.mixed(range(bands.BUCKET_PACKS))
+                for found in compare.leaders_of_buckets(job, pack, again)
             ]
-            if again == 0:
-                keys = [pairs.ravel() for _, pairs in distinct]
-                keys += [np.frombuffer(bucket, "<u8")[1:] for _, bucket in buckets]
-                rows = [row for some in keys for row in bands.documents_in(some)]
-                for part, chunks in self.grouped(rows):
-                    sketches.write_sketches(job, part, chunks)
-            for pack, pairs in distinct:
-                compare.compare(job, pack, pairs, again)
+            for pack, chunks in self.grouped(led, bands.PAIR_PACKS):
+                compare.compare(job, pack, bands.distinct_pairs(chunks), again)
             self.choose(again)
-            if again + 1 < compare.PASSES:
-                found = self.each(compare.leaders_of_buckets, self.grouped(buckets))
-        count = sum(compare.publish_pairs(job, pack) for pack in range(bands.PAIR_PACKS))
-        compare.finish(job, count, len(buckets), sum(compare.uncompared_in(b) for _, b in buckets))
+        for pack in self.mixed(range(bands.PAIR_PACKS)):
+            compare.publish_pairs(job, pack)
+        compare.finish(job)
 
     def choose(self, again: int) -> None:
         from pipeline.duplicates import choice, clusters

@@ -105,7 +105,8 @@ def matched(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 def in_rounds(job: Job, again: int, is_right: Callable[[list[Any]], None]) -> None:
     with beam.Pipeline(runner=BundleBasedDirectRunner()) as pipeline:
-        found = pipeline | rounds.ChooseInRounds(job, again, [])
+        ready = pipeline | "ready" >> beam.Create([0])
+        found = ready | rounds.ChooseInRounds(job, again)
         assert_that(found, is_right)
 
 

@@ -1,16 +1,14 @@
-"""The graph: what its steps are called, what crosses a shuffle, how errors travel."""
+"""The graph: what its steps are called, and what waits for what."""
 
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
 import pytest
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
-from apache_beam.testing.util import assert_that, equal_to
 from command import ROOT
 
-from pipeline.beam_steps import Call, Spread
 from pipeline.duplicates.compare import PASSES
-from pipeline.errors import UserError, WorkerError, from_worker
 from pipeline.flow import build
 from pipeline.output import Job, Output
 from pipeline.recipe import load_recipe
@@ -72,19 +70,38 @@ def test_graph_has_the_steps_that_are_on(setting: str, there: set[str], absent: 
     assert not labels & absent
 
 
-def test_every_comparison_waits_for_those_before() -> None:
-    """It reads their files. Without large buckets there is nothing else that it waits for."""
+def before(node: Any, known: dict[Any, set[str]]) -> set[str]:
+    """Returns the labels of all steps that a step waits for: those that its input comes from."""
+    if node not in known:
+        known[node] = set()
+        for given in node.inputs:
+            producer = getattr(given, "producer", None)
+            if producer is not None:
+                known[node] |= {producer.full_label} | before(producer, known)
+    return known[node]
+
+
+@pytest.mark.parametrize("rounds", [0, 3])
+def test_steps_wait_for_all_whose_files_they_read(rounds: int) -> None:
+    """By groupings, never by side inputs, whose origin Dask's runner does anew for each element."""
+    settings = ["dedup.url=true", "dedup.passages={}", f"dedup.rounds={rounds}"]
+    settings += ["filters.gopher_quality.word_count.keep=50%"]
     pipeline = beam.Pipeline(runner=BundleBasedDirectRunner())
-    build(pipeline, job_of("gopher"))
+    build(pipeline, job_of("gopher", *settings))
     visitor = Steps()
     pipeline.visit(visitor)
-    compared: list[str] = []
-    for node in visitor.nodes:
-        if node.full_label in [f"compare {again}" for again in range(PASSES)]:
-            waits = {side.pvalue.producer.full_label for side in node.side_inputs}
-            assert waits == (set(compared) or {"sketch"})
-            compared.append(node.full_label)
-    assert len(compared) == PASSES
+    assert not [node.full_label for node in visitor.nodes if node.side_inputs]
+    known: dict[Any, set[str]] = {}
+    waits = {node.full_label: before(node, known) for node in visitor.nodes}
+    chain = ["mill", "cutoffs", "order", "write url", "exact digests", "write exact", "bands"]
+    chain += ["write candidates", "sketch", "compare 0", "write near 0"]
+    for again in range(1, PASSES):
+        chain += [f"leaders {again}", f"compare {again}", f"write near {again}"]
+    chain += ["publish pairs", "count compared", "links", "name", "write survivors"]
+    chain += ["write clusters", "spans", "write passages", "finish match"]
+    chain += ["bin", "train tokenizer", "tokenize"]
+    for earlier, later in pairwise(chain):
+        assert earlier in waits[later], (earlier, later)
 
 
 def test_every_step_has_a_name_of_its_own() -> None:
@@ -103,35 +120,3 @@ def test_graph_does_not_grow_with_the_input() -> None:
         return int(pipeline.to_runner_api().ByteSize())
 
     assert size(100_000) < size(10) + 1000
-
-
-def _double(job: Job, number: int, *waited_for: Any) -> int:
-    return 2 * number
-
-
-def _twice(job: Job, number: int) -> list[int]:
-    return [number, number]
-
-
-def _refuse(job: Job, number: int) -> int:
-    raise UserError("no", "yes")
-
-
-def test_call_yields_one_result_or_many() -> None:
-    job = job_of("raw")
-    assert list(Call(_double, job).process(4, [1])) == [8]
-    assert list(Call(_twice, job, many=True).process(4)) == [4, 4]
-
-
-def test_call_marks_errors_for_the_user() -> None:
-    with pytest.raises(WorkerError) as raised:
-        list(Call(_refuse, job_of("raw")).process(1))
-    found = from_worker(RuntimeError(f"Beam says: {raised.value} [while running]"))
-    assert found is not None
-    assert (found.message, found.hint) == ("no", "yes")
-
-
-def test_spread_keeps_every_part_once() -> None:
-    with beam.Pipeline(runner=BundleBasedDirectRunner()) as pipeline:
-        parts = pipeline | beam.Create(range(9)) | Spread()
-        assert_that(parts, equal_to(list(range(9))))

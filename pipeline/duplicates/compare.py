@@ -3,8 +3,6 @@
 `work/pairs/` holds the pairs by the documents' keys, `pairs/` by their ids.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +13,13 @@ from dedup.candidates import leader_pairs
 from dedup.survivors import find
 from pipeline import storage
 from pipeline.arrow_files import read_arrow
-from pipeline.duplicates.bands import PAIR_PACKS, pair_packs
+from pipeline.duplicates.bands import (
+    BUCKET_PACKS,
+    PAIR_PACKS,
+    pair_packs,
+    read_buckets,
+    write_buckets,
+)
 from pipeline.duplicates.packs import Keyed, Keys, by_part, distinct, rows_of, split
 from pipeline.duplicates.priority import dedup_of
 from pipeline.duplicates.settings import MinHash
@@ -38,44 +42,44 @@ _PAIRS_SCHEMA = pa.schema(
 )
 
 
-def leaders_of_buckets(job: Job, pack: int, buckets: Iterable[bytes]) -> Keyed:
-    """Yields packs of the pairs to compare in large buckets, and the buckets for the next pass.
+def leaders_of_buckets(job: Job, pack: int, again: int) -> Keyed:
+    """Yields packs of the pairs to compare in large buckets.
 
-    Only documents that are kept so far are compared: what stands for the others is settled.
+    Only documents that are kept so far are compared: what stands for the others is settled. Writes
+    the buckets again, with the number of pairs that are left out now.
 
     Args:
         job: The run.
-        pack: The buckets' key.
-        buckets: As `candidate_pairs` yields them: how many of a bucket's pairs are left out, and
-            its members.
-
-    Yields:
-        Packs of pairs; under the buckets' key each bucket, with the number of pairs left out now.
+        pack: The buckets' pack.
+        again: The pass, 1 or more.
     """
     minhash = dedup_of(job).minhash
     assert minhash is not None
+    before = read_buckets(job, again - 1, pack)
+    buckets = [documents.values.to_numpy() for documents in before["documents"]]
+    if not buckets:
+        write_buckets(job, again, pack, [], [])
+        return
     sketches = Sketches(job)
-    lists = [np.frombuffer(bucket, "<u8")[1:] for bucket in buckets]
-    known = distinct(np.concatenate(lists))
+    known = distinct(np.concatenate(buckets))
     known = known[np.argsort(~sketches.ranks(known))]
     dropped = _dropped(job, known)
     order, sets = np.argsort(known), sketches.sets(known)
-    done: dict[bytes, int] = {}  # several bands may hold the same documents
+    left_out = []
     found, count = [np.empty((0, 2), np.uint64)], 0
-    for every in lists:
-        places, _ = find(known[order], every)
+    for bucket in buckets:
+        places, _ = find(known[order], bucket)
         numbers = np.sort(order[places])
-        bucket = numbers.tobytes()
-        if bucket not in done:
-            kept = numbers[~dropped[numbers]]
-            pairs, done[bucket] = _led(sets.some(kept), len(kept), minhash)
-            found += [known[kept[pairs]], known[numbers[_replacements(dropped[numbers])]]]
-            count += len(found[-2]) + len(found[-1])
+        kept = numbers[~dropped[numbers]]
+        pairs, uncompared = _led(sets.some(kept), len(kept), minhash)
+        left_out.append(uncompared)
+        found += [known[kept[pairs]], known[numbers[_replacements(dropped[numbers])]]]
+        count += len(found[-2]) + len(found[-1])
         if count > PAIRS_AT_ONCE:
             yield from pair_packs(job, np.concatenate(found))
             found, count = found[:1], 0
-        yield pack, np.append(np.uint64(done[bucket]), every).tobytes()
     yield from pair_packs(job, np.concatenate(found))
+    write_buckets(job, again, pack, buckets, left_out)
 
 
 def _led(sets: Sets, count: int, minhash: MinHash) -> tuple[NDArray[np.int64], int]:
@@ -114,11 +118,6 @@ def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:
             near = read_arrow(job.output.part("work/near", part, ".arrow"))
             _, dropped[places] = find(near["row"].to_numpy(), rows_of(keys[places]))
     return dropped
-
-
-def uncompared_in(bucket: bytes) -> int:
-    """Returns how many pairs of a large bucket are left out."""
-    return int(np.frombuffer(bucket, "<u8", 1)[0])
 
 
 def compare(job: Job, pack: int, pairs: Keys, again: int = 0) -> int:
@@ -213,9 +212,18 @@ def publish_pairs(job: Job, pack: int) -> int:
     return len(public)
 
 
-def finish(job: Job, pairs: int, large_buckets: int, uncompared: int) -> None:
+def finish(job: Job) -> None:
     """Marks the comparisons as finished."""
-    summary = {"pairs": pairs, "large_buckets": large_buckets, "uncompared": uncompared}
+    pairs = 0
+    for pack in range(PAIR_PACKS):
+        with storage.open_binary(job.output.part("pairs", pack, ".parquet")) as source:
+            pairs += pq.read_metadata(source).num_rows
+    left_out = [
+        count
+        for pack in range(BUCKET_PACKS)
+        for count in read_buckets(job, PASSES - 1, pack)["left_out"].to_pylist()
+    ]
+    summary = {"pairs": pairs, "large_buckets": len(left_out), "uncompared": sum(left_out)}
     job.output.commit("compare", 0, job.fingerprint("compare"), summary)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.pvalue import AsList
 
 from dedup import rounds
 from dedup.survivors import DECISION
@@ -31,49 +30,47 @@ Parcels = Iterator[tuple[int, rounds.Parcel]]
 class ChooseInRounds(beam.PTransform):
     """Yields, for each part, which of its documents are near-duplicates, as `choice.choose` does.
 
-    The input is the pipeline.
+    The input is what must be done before: all comparisons.
 
     Args:
         job: The run.
         again: The last pass of comparisons.
-        ready: What must be done before: all comparisons.
     """
 
-    def __init__(self, job: Job, again: int, ready: list[Any]) -> None:
+    def __init__(self, job: Job, again: int) -> None:
         super().__init__()
         self.job = job
         self.again = again
-        self.ready = ready
 
-    def expand(self, pipeline: Any) -> Any:
+    def expand(self, compared: Any) -> Any:
         """Unrolls the rounds."""
+        packs = compared.pipeline | "packs of pairs" >> beam.Create(range(PAIR_PACKS))
         opened = (
-            pipeline
-            | "packs of pairs" >> beam.Create(range(PAIR_PACKS))
+            (packs, compared)
             | "spread packs" >> Spread()
-            | "edges" >> self._call(partial(_edges, self.again), *self.ready)
+            | "edges" >> self._call(partial(_edges, self.again))
         )
         sent, decided = opened, []
         for number in range(dedup_of(self.job).rounds):
             played = (
-                sent
+                (sent,)
                 | f"group {number}" >> Grouped()
                 | f"round {number}" >> self._call(partial(_round, number))
             )
             decided.append(played | f"decided {number}" >> beam.Filter(_is_decided))
             sent = played | f"open {number}" >> beam.Filter(_is_open)
         rest = (
-            sent
-            | "to one" >> beam.Map(_to_one)
+            (sent | "to one" >> beam.Map(_to_one),)
             | "group rest" >> Grouped()
             | "decide rest" >> self._call(_decide_rest)
         )
         decisions = (*decided, rest) | "decisions" >> beam.Flatten()
         checked = self._checked(opened, decisions)
+        one = compared.pipeline | "one list of parts" >> beam.Create([0])
         every = (
-            pipeline
-            | "one list of parts" >> beam.Create([0])
-            | "every part" >> self._call(partial(_every_part, self.again), *self.ready, checked)
+            (one, checked)
+            | "spread list" >> Spread()
+            | "every part" >> self._call(partial(_every_part, self.again))
         )
         found = decisions | "by part" >> beam.FlatMap(_by_part)
         return (found, every) | "all parts" >> beam.Flatten()
@@ -82,27 +79,25 @@ class ChooseInRounds(beam.PTransform):
         """Adds the check of both guarantees, for all edges and decisions."""
         known = (opened, decisions) | "known" >> beam.Flatten()
         news = (
-            known
-            | "without edges" >> beam.Filter(_is_no_edge)
+            (known | "without edges" >> beam.Filter(_is_no_edge),)
             | "group decisions" >> Grouped()
             | "tell of dropped" >> self._call(_tell)
         )
         evidence = known | "without watchers" >> beam.Filter(_is_no_watcher)
         return (
-            (evidence, news)
-            | "all known" >> beam.Flatten()
+            ((evidence, news) | "all known" >> beam.Flatten(),)
             | "group all" >> Grouped()
             | "check" >> self._call(_check)
         )
 
-    def _call(self, function: Callable[..., Any], *waited_for: Any) -> Any:
-        return beam.ParDo(Call(function, self.job, many=True), *map(AsList, waited_for))
+    def _call(self, function: Callable[..., Any]) -> Any:
+        return beam.ParDo(Call(function, self.job, many=True))
 
 
 # Functions with names of their own, since runners pickle them.
 
 
-def _edges(again: int, job: Job, pack: int, *ready: list[Any]) -> Parcels:
+def _edges(again: int, job: Job, pack: int) -> Parcels:
     if compared(job, again):
         yield from rounds.send_edges(similar_pairs(job, again, pack), PACKS)
 
@@ -165,7 +160,7 @@ def _by_part(sent: tuple[int, rounds.Parcel]) -> Keyed:
         yield part, decisions[mine].tobytes()
 
 
-def _every_part(again: int, job: Job, _: int, *ready: list[Any]) -> Keyed:
+def _every_part(again: int, job: Job, _: int) -> Keyed:
     """Yields something for each part, since each one's file is to be written."""
     if compared(job, again):
         for part in range(job.n_parts):
