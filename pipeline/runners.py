@@ -10,7 +10,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stderr, suppress
+from contextlib import ExitStack, closing, nullcontext, redirect_stderr, suppress
 from types import TracebackType
 from typing import Any
 
@@ -54,7 +54,9 @@ def execute(build: Callable[[Any], None], runner: str, workers: int, arguments: 
             except ValueError as error:  # such as an option that Dataflow cannot do without
                 raise UsageError(f"Beam refused its options. {error}", _OPTIONS_HINT) from None
             build(pipeline)
-            pipeline.run().wait_until_finish()
+            result = pipeline.run()
+            with closing(result.client) if runner == "dask" else nullcontext():
+                result.wait_until_finish()
         except BaseException as error:  # raised again below, in the main thread
             failures.append(error)
         finally:
