@@ -11,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack, closing, nullcontext, redirect_stderr, suppress
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
@@ -150,6 +151,8 @@ def _options(runner: str, workers: int, arguments: list[str]) -> Any:
     """
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    if runner == "dask":  # only then its options are known
+        import_module("apache_beam.runners.dask.dask_runner")
     own = {"local": [f"--direct_num_workers={workers}"], "dataflow": ["--runner=DataflowRunner"]}
     said = io.StringIO()
     try:

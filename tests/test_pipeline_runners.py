@@ -62,6 +62,27 @@ def test_error_of_a_worker_reaches_the_user(
 
 
 @pytest.mark.slow
+def test_dask_runs_a_graph_on_the_cluster_that_is_named(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+
+    def build(pipeline: beam.Pipeline) -> None:
+        _ = pipeline | beam.Create(range(3)) | beam.Map(_note, str(tmp_path))
+
+    def refused(pipeline: beam.Pipeline) -> None:
+        _ = pipeline | beam.Create([7]) | beam.Map(_refuse)
+
+    with distributed.LocalCluster(n_workers=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address.removeprefix("tcp://")
+        named = [f"--dask_client_address={address}"]
+        execute(build, "dask", 1, named)
+        with pytest.raises(UserError, match="number 7 is wrong"):
+            execute(refused, "dask", 1, named)
+        workers = {str(worker.process.pid) for worker in cluster.workers.values()}
+    assert {file.name for file in tmp_path.iterdir()} == {"0", "1", "2"}
+    assert {file.read_text() for file in tmp_path.iterdir()} == workers
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("late", ["worker_0", "worker_1"])
 def test_error_while_a_worker_is_still_starting_ends_the_run(
     late: str, monkeypatch: pytest.MonkeyPatch
