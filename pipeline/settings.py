@@ -135,8 +135,9 @@ def validate(
         tree: The YAML node that `data` was made from, which knows lines and columns.
 
     Raises:
-        UsageError: one line for each mistake: file:line:column (or the --set option), the key,
-            what was expected, and the nearest valid name of a misspelt key.
+        UsageError: one line for each mistake: file:line:column (or the --set option), the key
+            (unless the option names it), what was expected, and the nearest valid name of a
+            misspelt key.
     """
     try:
         return model.model_validate(with_overrides(data, overrides))
@@ -160,22 +161,29 @@ def _describe(
     key, colon, rest = message.partition(": ")
     if not path and colon and " " not in key:  # several sections disagree, and it says about what
         path, message = tuple(key.split(".")), rest
-    where = next(
-        (
-            f"--set {'.'.join(map(str, key))}"
-            for key in overrides
-            if path[: len(key)] == key or key[: len(path)] == path
-        ),
-        None,
-    ) or _position(path, origin, tree)
-    expected = f"expected {message}" if problem["msg"].startswith("Input should be ") else message
     if problem["type"] == "extra_forbidden":
         valid = _fields(model, path[:-1])
         near = difflib.get_close_matches(str(path[-1]), valid, n=1)
-        expected = "unknown key" + (
-            f"; did you mean {near[0]}?" if near else f"; expected one of {', '.join(valid)}"
-        )
-    return f"{where}: {'.'.join(map(str, path)) or 'settings'}: {expected}"
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(valid)}"
+        message = f"unknown key; {hint}"
+    elif problem["type"] == "model_type":
+        message = f"expected a mapping of keys: {', '.join(_fields(model, path))}"
+    elif problem["msg"].startswith("Input should be "):
+        message = f"expected {message}"
+    return f"{_where(path, overrides, origin, tree)}: {message}"
+
+
+def _where(
+    path: Path_, overrides: Mapping[Path_, Any], origin: str, tree: CommentedMap | None
+) -> str:
+    """Returns the place that set what is wrong, and the key unless the place names it."""
+    name = ".".join(map(str, path)) or "settings"
+    for key in overrides:
+        if key == path:
+            return f"--set {name}"
+        if path[: len(key)] == key or key[: len(path)] == path:
+            return f"--set {'.'.join(map(str, key))}: {name}"
+    return f"{_position(path, origin, tree)}: {name}"
 
 
 def _position(path: Path_, origin: str, tree: CommentedMap | None) -> str:
@@ -196,11 +204,12 @@ def _position(path: Path_, origin: str, tree: CommentedMap | None) -> str:
 def _fields(model: type[BaseModel], path: Path_) -> list[str]:
     """Returns the names of the keys that the model allows at `path`."""
     for key in path:
-        field = model.model_fields.get(str(key))
-        nested = field and next(iter(_models(field.annotation)), None)
+        if str(key) not in model.model_fields:
+            continue  # a name of the user's own, such as that of a language
+        nested = _models(model.model_fields[str(key)].annotation)
         if not nested:
             return []
-        model = nested
+        model = nested[0]
     return list(model.model_fields)
 
 

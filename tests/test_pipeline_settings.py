@@ -21,6 +21,7 @@ class Outer(BaseModel):
     name: str = "x"
     inner: Inner | None = Inner()
     items: list[int] = []
+    others: dict[str, Inner] = {}
 
 
 def load(path: Path, text: str, *options: str) -> Outer:
@@ -61,9 +62,14 @@ def test_valid_settings(path):
         ),
         (
             "qqqq: 2\n",
-            "file.yaml:1:1: qqqq: unknown key; expected one of name, inner, items",
+            "file.yaml:1:1: qqqq: unknown key; expected one of name, inner, items, others",
         ),
-        ("inner: [1]\n", "file.yaml:1:1: inner: expected a valid dictionary or instance of Inner"),
+        ("inner: [1]\n", "file.yaml:1:1: inner: expected a mapping of keys: size, share"),
+        (
+            "others:\n  de: {siez: 1}\n",
+            "file.yaml:2:8: others.de.siez: unknown key; did you mean size?",
+        ),
+        ("others: {de: 3}\n", "file.yaml:1:10: others.de: expected a mapping of keys: size, share"),
     ],
 )
 def test_a_mistake_has_its_place_key_and_what_was_expected(path, text, expected):
@@ -89,8 +95,18 @@ def test_messages_do_not_repeat_the_value(path):
 def test_an_override_is_validated_and_named_in_the_message(path):
     found = lines(path, "name: y\ninner: {size: 2}\n", "inner.size=0", "inner.shaer=1")
     assert found == [
-        "--set inner.size: inner.size: expected greater than or equal to 1",
-        "--set inner.shaer: inner.shaer: unknown key; did you mean share?",
+        "--set inner.size: expected greater than or equal to 1",
+        "--set inner.shaer: unknown key; did you mean share?",
+    ]
+
+
+def test_a_mistake_below_or_above_the_key_of_an_override_is_named(path):
+    assert lines(path, "name: y\n", "inner={size: 0}", "items=[x, 1]") == [
+        "--set inner: inner.size: expected greater than or equal to 1",
+        "--set items: items.0: expected a valid integer, unable to parse string as an integer",
+    ]
+    assert lines(path, "items: [x]\n", "items.first=1") == [
+        "--set items.first: items: expected a valid list"
     ]
 
 
@@ -109,7 +125,7 @@ def test_an_override_mends_the_file(path):
 def test_a_key_that_yaml_merges_is_found(path):
     text = "base: &base {size: 0}\nname: y\ninner: {<<: *base}\n"
     found = lines(path, text)
-    assert "file.yaml:1:1: base: unknown key; expected one of name, inner, items" in found
+    assert "file.yaml:1:1: base: unknown key; expected one of name, inner, items, others" in found
     assert any(line.startswith("file.yaml:3:1: inner.size: expected greater") for line in found)
 
 

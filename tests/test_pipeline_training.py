@@ -26,10 +26,10 @@ def test_all_mistakes_are_listed_at_once() -> None:
         training_config("tiny", ["stepz=3", "model.layer=1", "clip=0", "precision=fp8"])
     lines = caught.value.message.splitlines()
     assert sorted(lines) == [
-        "--set clip: clip: expected greater than 0",
-        "--set model.layer: model.layer: unknown key; did you mean layers?",
-        "--set precision: precision: expected 'bf16' or 'fp32'",
-        "--set stepz: stepz: unknown key; did you mean steps?",
+        "--set clip: expected greater than 0",
+        "--set model.layer: unknown key; did you mean layers?",
+        "--set precision: expected 'bf16' or 'fp32'",
+        "--set stepz: unknown key; did you mean steps?",
     ]
 
 
