@@ -84,6 +84,15 @@ SAME = [
     ("  https://example.com/a\n", "https://example.com/a"),
     ("ftp://EXAMPLE.com/a", "ftp://example.com/a"),
     ("https://[2001:DB8::1]:443/a", "https://[2001:db8::1]/a"),
+    ("https://[2001:DB8::1]", "https://[2001:db8::1]/"),
+    ("http://example.com:/a", "https://example.com/a"),
+    ("ftp://example.com:", "ftp://example.com/"),
+    ("http://80", "https://80/"),
+    ("HTTP://Me:Secret@EXAMPLE.com:80", "https://Me:Secret@example.com/"),
+    ("http://example.com/a?#", "https://example.com/a?"),
+    ("http://example.com/a ", "https://example.com/a"),
+    ("http://example.com:8080", "http://example.com:8080/"),
+    ("http://B\N{LATIN CAPITAL LETTER U WITH DIAERESIS}CHER.de", "https://bücher.de/"),
 ]
 DIFFERENT = [
     ("https://example.com/a", "https://example.com/A"),
@@ -96,14 +105,31 @@ DIFFERENT = [
     ("https://www.example.com/", "https://example.com/"),
     ("ftp://example.com/", "https://example.com/"),
     ("https://example.com/;a", "https://example.com/"),
+    ("https://example.com/a?", "https://example.com/a"),
+    ("https://example.com/?", "https://example.com/"),
+    ("https://example.com/?Q", "https://example.com/?q"),
+    ("https://example.com/%2f", "https://example.com/%2F"),
+    ("https://Me@example.com/", "https://me@example.com/"),
+    ("https://@example.com/", "https://example.com/"),
+    ("https://example.com:8080/", "http://example.com:8080/"),
+    ("https://example.com/a//b", "https://example.com/a/b"),
+    ("https://example.com/a/../b", "https://example.com/b"),
+    ("https://example.com/a\tb", "https://example.com/ab"),
 ]
 ODD = [
     "",
     "no url",
     "//",
     "http://",
+    "http:///path",
+    "http://:80/",
+    "http://me@",
+    "http:Example.com",
+    "//Example.com/",
+    "1http://Example.com",
+    "\N{KELVIN SIGN}://Example.com",
+    "/a?to=http://Example.com",
     "mailto:a@b.org",
-    "http://[broken",
     "urn:isbn:1",
     "/path",
     "\0",
@@ -125,10 +151,39 @@ def test_what_has_no_host_stays_as_it_is(url):
     assert normalised_url(url) == url
 
 
-@given(st.one_of(st.text(max_size=30), st.text(max_size=30).map("http://e.org/{}".format)))
+# Whatever divides a URL, a port, and letters whose case is odd.
+PIECES = st.lists(st.sampled_from([*"ab:/?#@[]% \tIıİſ", ":80", "://"]), max_size=9).map("".join)
+HOSTS = st.from_regex(
+    r"([a-zA-Z0-9-]{1,9}\.){0,2}[a-zA-Z]{1,9}|\[[0-9A-Fa-f:]{2,9}\]", fullmatch=True
+)
+PART = st.text("aA%2f=&;:@!$", max_size=9)
+
+
+@given(st.one_of(st.text(), PIECES, PIECES.map("http://{}".format)))
 def test_normalising_twice_changes_nothing(url):
     once = normalised_url(url)
     assert normalised_url(once) == once
+
+
+@given(HOSTS, PART, PART, PART, st.sampled_from(["", ":", ":443"]))
+def test_only_scheme_host_default_port_and_fragment_are_normalised(host, path, query, user, port):
+    rest = f"/{path}?{query}"
+    user = user.replace("@", "") + "@"
+    url = f"hTTps://{user}{host}{port}{rest}#{query}"
+    assert normalised_url(url) == f"https://{user}{host.lower()}{rest}"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://[Broken", "https://[broken/"),
+        ("http://[::1:80", "http://[::1:80/"),
+        ("http://a::80", "http://a::80/"),
+        ("http://a:80:80/", "http://a:80:80/"),
+    ],
+)
+def test_what_is_no_host_and_port_keeps_its_colons(url, expected):
+    assert normalised_url(url) == expected
 
 
 @pytest.mark.parametrize(
