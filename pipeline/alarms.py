@@ -1,4 +1,4 @@
-"""What a run warns of loudly: duplicates that are too many to be believed unseen.
+"""What a run warns of loudly: duplicates that are too many or too few to be believed unseen.
 
 Another project's fuzzy deduplication took 859,092 documents to 2 and reported success.
 """
@@ -15,6 +15,8 @@ from rich.text import Text
 from pipeline import storage
 from pipeline.accounts import Accounts
 from pipeline.cluster_list import first_clusters
+from pipeline.duplicates.priority import dedup_of
+from pipeline.duplicates.settings import Dedup
 from pipeline.output import Job
 from pipeline.visible import clipped
 
@@ -41,6 +43,7 @@ def alarms(job: Job, accounts: Accounts) -> list[Alarm]:
             job, matched, dedup.alarm, {row["kept_id"]: row["cluster_size"] for row in largest}
         ),
         *_one_document(job, accounts, largest),
+        *_without_snapshot(job),
         *_uncompared(job),
     ]
     return [{**alarm, "text": told(alarm, "OUT")} for alarm in found]
@@ -83,12 +86,7 @@ def _takers(job: Job, sources: list[str], kept_ids: list[str]) -> dict[str, Coun
         return found
     wanted, stands = pa.array(sources, pa.string()), pa.array(kept_ids, pa.string())
     for part in range(job.n_parts):
-        with storage.open_binary(job.output.part("documents", part, ".parquet")) as file:
-            table = pq.read_table(file, columns=["source"])
-        with storage.open_binary(job.output.part("ledger", part, ".parquet")) as file:
-            table = table.append_column(
-                "duplicate_of", pq.read_table(file, columns=["duplicate_of"])["duplicate_of"]
-            )
+        table = _rows(job, part, "source", "duplicate_of")
         mine = pc.and_(
             pc.is_in(table["source"], value_set=wanted),
             pc.is_in(table["duplicate_of"], value_set=stands),
@@ -99,15 +97,40 @@ def _takers(job: Job, sources: list[str], kept_ids: list[str]) -> dict[str, Coun
     return found
 
 
+def _rows(job: Job, part: int, of_document: str, of_verdict: str) -> pa.Table:
+    """Returns a column of documents/ beside one of ledger/."""
+    with storage.open_binary(job.output.part("documents", part, ".parquet")) as file:
+        documents = pq.read_table(file, columns=[of_document])
+    with storage.open_binary(job.output.part("ledger", part, ".parquet")) as file:
+        verdicts = pq.read_table(file, columns=[of_verdict])
+    return documents.append_column(of_verdict, verdicts[of_verdict])
+
+
+def _matched_verdicts(dedup: Dedup) -> list[str]:
+    return ["kept", "duplicate"] + ["filtered"] * (dedup.over == "all")
+
+
 def _one_document(job: Job, accounts: Accounts, largest: list[dict[str, Any]]) -> list[Alarm]:
     """Returns an alarm if one document stands for too large a share of all that are matched."""
-    assert job.recipe.dedup is not None
-    verdicts = ["kept", "duplicate"] + ["filtered"] * (job.recipe.dedup.over == "all")
-    count = sum(accounts.verdict(name).documents for name in verdicts)
+    count = sum(accounts.verdict(name).documents for name in _matched_verdicts(dedup_of(job)))
     if not largest or largest[0]["cluster_size"] < max(FEWEST, ONE_DOCUMENT * count):
         return []
     first = {key: largest[0][key] for key in ("kept_id", "cluster_size")}
     return [{"kind": "document", **first, "matched": count}]
+
+
+def _without_snapshot(job: Job) -> list[Alarm]:
+    """Returns an alarm if documents that should be matched by snapshot have none."""
+    dedup = dedup_of(job)
+    if dedup.scope != "snapshot":
+        return []
+    verdicts, missing, count = pa.array(_matched_verdicts(dedup)), 0, 0
+    for part in range(job.n_parts):
+        rows = _rows(job, part, "snapshot", "verdict")
+        matched = rows.filter(pc.is_in(rows["verdict"].cast("string"), value_set=verdicts))
+        missing += matched["snapshot"].null_count
+        count += len(matched)
+    return [{"kind": "snapshot", "missing": missing, "matched": count}] if missing else []
 
 
 def _uncompared(job: Job) -> list[Alarm]:
@@ -143,6 +166,12 @@ def told(alarm: Alarm, root: str) -> str:
             f"One document, {clipped(alarm['kept_id'])}, stands for {size:,} of all {count:,} "
             f"({size / count:.1%}). Look at them before you trust this: "
             f"gristmill inspect {root} clusters"
+        )
+    if alarm["kind"] == "snapshot":
+        return (
+            f"{alarm['missing']:,} of {alarm['matched']:,} documents have no snapshot and were "
+            "matched with each other as if they were of one. If a field of the records names it: "
+            "-s source.snapshot_field=FIELD"
         )
     return (
         f"{alarm['uncompared']:,} pairs in {alarm['large_buckets']:,} large buckets were not "

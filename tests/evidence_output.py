@@ -45,6 +45,7 @@ class Document:
     url: str | None = None
     duplicate_of: str | None = None
     reason: str | None = None
+    snapshot: str | None = None
 
 
 def similarity(one: str, other: str) -> float:
@@ -113,6 +114,7 @@ TEXTS = pa.schema(
         ("id", pa.string()),
         ("url", pa.string()),
         ("source", pa.string()),
+        ("snapshot", pa.string()),
         ("text", pa.large_string()),
         ("n_bytes", pa.uint32()),
         ("language", pa.string()),
@@ -140,6 +142,7 @@ def _row(document: Document) -> dict[str, Any]:
         "id": document.id,
         "url": document.url,
         "source": document.source,
+        "snapshot": document.snapshot,
         "text": document.text,
         "n_bytes": len(document.text.encode()),
         "language": "en",

@@ -95,6 +95,17 @@ def test_uncompared_pairs(tmp_path: Path) -> None:
     )
 
 
+def test_documents_without_the_snapshot_by_which_they_are_matched(tmp_path: Path) -> None:
+    named = [Document(f"n{n}", f"text {n}", snapshot="2024") for n in range(5)]
+    (alarm,) = raised(tmp_path, others(3) + named, scope="snapshot")
+    assert alarm["text"] == (
+        "3 of 8 documents have no snapshot and were matched with each other as if they were of "
+        "one. If a field of the records names it: -s source.snapshot_field=FIELD"
+    )
+    assert raised(tmp_path, named, scope="snapshot") == []
+    assert raised(tmp_path, others(3), scope="source") == []
+
+
 def test_the_source_that_loses_most_comes_first(tmp_path: Path) -> None:
     few = [Document(f"x{n}", "text 0", "few", None, "o0", "exact") for n in range(25)]
     found = raised(tmp_path, copies(40) + few + others(400))

@@ -9,7 +9,7 @@ from pipeline.duplicates import against
 from pipeline.duplicates.against import reference_of, write_reference
 from pipeline.duplicates.priority import REFERENCE, read_order
 from pipeline.duplicates.signatures import signer
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, UserError
 from pipeline.run import planned, write_manifest
 
 ROWS = [{"id": f"old-{n}", "text": prose(n), "url": f"http://e.org/{n}"} for n in range(5)]
@@ -111,3 +111,21 @@ def test_a_reference_means_the_same_in_every_folder(job_of, earlier, monkeypatch
     monkeypatch.chdir(root.parent)
     job = job_of([{"id": "new", "text": "new"}], "raw", [f"dedup={{against: {root.name}}}"])
     assert job.recipe.dedup.against == str(root.resolve())
+
+
+@pytest.mark.parametrize("folder", ["documents", "ledger"])
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_damaged_part_of_the_reference_is_named(job, earlier, folder, share):
+    path = Path(earlier.output.part(folder, 1, ".parquet"))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(UserError, match=r"part-00001\.parquet or its part of ledger/ is damaged"):
+        write_reference(job, job.n_parts + 1)
+
+
+def test_a_damaged_page_of_the_reference_is_named(job, earlier):
+    path = Path(earlier.output.part("documents", 1, ".parquet"))
+    data = bytearray(path.read_bytes())
+    data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"^dedup\.against: .*part-00001\.parquet or"):
+        write_reference(job, job.n_parts + 1)

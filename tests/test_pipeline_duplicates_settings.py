@@ -44,7 +44,7 @@ def test_a_target_out_of_range_is_refused(target):
 
 
 def test_a_target_without_words_for_it_is_refused():
-    with pytest.raises(ValidationError, match="use more places, or a higher target"):
+    with pytest.raises(ValidationError, match="give a higher one, or bands and rows"):
         MinHash(target=0.01)
 
 

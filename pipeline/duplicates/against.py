@@ -18,7 +18,7 @@ from pipeline import storage
 from pipeline.arrow_files import write_arrow
 from pipeline.duplicates.priority import ORDER_SCHEMA, REFERENCE, order_table
 from pipeline.duplicates.signatures import Marks, signatures_batch, signatures_schema, signer
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, UserError
 from pipeline.output import FORMAT_VERSION, Job, Output
 from pipeline.recipe import Recipe
 
@@ -85,12 +85,18 @@ def write_reference(job: Job, part: int) -> int:
 
 def _batches(job: Job, part: int) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
     """Yields the documents of a part of the reference and which of them it kept."""
-    with storage.open_binary(job.reference_part("ledger", part)) as source:
-        verdicts = pq.read_table(source, columns=["verdict"])["verdict"].cast("string")
-    kept = pc.equal(verdicts, "kept").to_numpy()
-    start = 0
-    wanted = ["id", "source", "snapshot", "url", "n_bytes", "text"]
-    with storage.open_binary(job.documents(part)) as source:
-        for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS, columns=wanted):
-            yield batch, kept[start : start + len(batch)]
-            start += len(batch)
+    try:
+        with storage.open_binary(job.reference_part("ledger", part)) as source:
+            verdicts = pq.read_table(source, columns=["verdict"])["verdict"].cast("string")
+        kept = pc.equal(verdicts, "kept").to_numpy()
+        start = 0
+        wanted = ["id", "source", "snapshot", "url", "n_bytes", "text"]
+        with storage.open_binary(job.documents(part)) as source:
+            for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS, columns=wanted):
+                yield batch, kept[start : start + len(batch)]
+                start += len(batch)
+    except (pa.ArrowInvalid, OSError):  # no Parquet, or a page that cannot be read
+        raise UserError(
+            f"dedup.against: {job.documents(part)} or its part of ledger/ is damaged",
+            "Have that output made again by its `gristmill run`.",
+        ) from None

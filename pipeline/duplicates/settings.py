@@ -45,7 +45,13 @@ class MinHash(Section):
             return data  # none, or a mistake that the field's own check names
         from dedup.minhash import bands_for
 
-        chosen = dict(zip(("bands", "rows"), bands_for(target), strict=True))
+        try:
+            chosen = dict(zip(("bands", "rows"), bands_for(target), strict=True))
+        except ValueError:
+            raise ValueError(
+                f"no 100 places find 99.9 % at the target {target}; give a higher one, or bands "
+                "and rows in its place"
+            ) from None
         given = {key: data[key] for key in chosen if key in data}
         if any(given[key] != chosen[key] for key in given):
             raise ValueError("target chooses bands and rows; give target, or bands and rows")
