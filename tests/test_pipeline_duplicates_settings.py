@@ -1,8 +1,11 @@
 import pytest
+from conftest import CONFIG
 from pydantic import ValidationError
 
 from dedup.minhash import bands_for, collision_probability
 from pipeline.duplicates.settings import Best, Dedup, MinHash, Sources
+from pipeline.errors import UsageError
+from pipeline.recipe import Recipe, load_recipe
 
 
 def test_the_defaults():
@@ -100,3 +103,62 @@ def test_matching_nothing_is_refused():
         Dedup(exact=None, minhash=None)
     assert Dedup(exact=None, minhash=None, url=True).url
     assert Dedup(exact=None).minhash == MinHash()
+
+
+FORMS = "expected longest, first_url, {best: FILTER.SIGNAL} or {sources: [A, B]}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("dedup.prefer=longst", FORMS),
+        ("dedup.prefer=null", FORMS),
+        ("dedup.prefer={bset: language.score}", FORMS),
+        ("dedup.prefer={best: 3}", FORMS),
+        ("dedup.prefer={sources: web}", FORMS),
+        ("dedup.prefer={sources: []}", FORMS),
+        ("dedup.prefer={sources: [web, 3]}", FORMS),
+        ("dedup.prefer={sources: [web], best: language.score}", FORMS),
+        (
+            "dedup.prefer.best=language.scor",
+            "no signal named language.scor; did you mean language.score?",
+        ),
+        ("dedup.prefer.best=x", "no signal named x; expected FILTER.SIGNAL"),
+        ("dedup.prefer.best=classifier.score", "needs the filter classifier, which measures it"),
+        ("dedup.exact=false", "expected bytes, spaces or words; null turns it off"),
+        ("dedup.exact=case", "expected 'bytes', 'spaces' or 'words'"),
+        ("dedup.over=filtered", "expected 'kept' or 'all'"),
+        ("dedup.scope=url", "expected 'corpus', 'source' or 'snapshot'"),
+        ("dedup.minhash.target=0", "expected greater than 0"),
+        (
+            "dedup.minhash={target: 0.7, rows: 7}",
+            "target chooses bands and rows; give target, or bands and rows",
+        ),
+        (
+            "dedup={exact: null, minhash: null}",
+            "url, exact, minhash and passages are all off; turn matching off by dedup: null",
+        ),
+    ],
+)
+def test_a_mistake_is_told_once(setting, expected):
+    option = setting.split("=")[0]
+    with pytest.raises(UsageError) as caught:
+        load_recipe("gopher", CONFIG, ["seed=3", setting])
+    assert caught.value.message == f"--set {option}: {expected}"
+
+
+def test_a_signal_that_is_not_measured_is_named_where_the_file_prefers_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("mine:\n  filters: {}\n  dedup:\n    prefer: {best: language.score}\n")
+    with pytest.raises(UsageError) as caught:
+        load_recipe("mine", path, ["seed=3"])
+    assert caught.value.message.startswith(f"{path}:4:14: dedup.prefer.best: needs the filter")
+
+
+@pytest.mark.parametrize(
+    "setting", ["prefer={best: language.score}", "prefer={sources: [b, a]}", "minhash.target=0.7"]
+)
+def test_a_resolved_dedup_is_read_again_as_it_was(setting):
+    resolved = load_recipe("gopher", CONFIG, [f"dedup.{setting}"])
+    assert Recipe.model_validate_json(resolved.model_dump_json()) == resolved
+    assert resolved.dedup != load_recipe("gopher", CONFIG).dedup
