@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.errors import VerificationError
 from pipeline.output import Job
+from pipeline.repeats import LEDGER_COLUMNS, times_in_shards
 from pipeline.verdicts import VERDICTS
 
 _VERDICTS = pa.array(VERDICTS)
@@ -21,7 +22,7 @@ _VERDICTS = pa.array(VERDICTS)
 
 @dataclass
 class Tally:
-    """Documents, bytes of text and tokens."""
+    """Documents, bytes of text and tokens; those of a ledger count each document once."""
 
     documents: int = 0
     bytes: int = 0
@@ -95,7 +96,7 @@ def _count_part(
     with storage.open_binary(job.output.part("documents", part, ".parquet")) as source:
         documents = pq.read_table(source, columns=["id", "source", "n_bytes"])
     with storage.open_binary(job.output.part("ledger", part, ".parquet")) as source:
-        ledger = pq.read_table(source, columns=["id", "verdict", "reason", "n_tokens"])
+        ledger = pq.read_table(source, columns=["id", "reason", "n_tokens", *LEDGER_COLUMNS])
     if not records == len(documents) == len(ledger):
         raise _lost(
             job,
@@ -114,21 +115,19 @@ def _count_part(
     groups = joined.group_by(["source", "verdict", "reason"]).aggregate(
         [([], "count_all"), ("n_bytes", "sum"), ("n_tokens", "sum")]
     )
-    kept, in_shards = Tally(), Tally()
-    for shard in shards:
-        in_shards.add(Tally(shard["documents"], 0, shard["tokens"]))
     for row in groups.to_pylist():
         cell = (row["source"], row["verdict"], row["reason"])
         tally = Tally(row["count_all"], row["n_bytes_sum"], row["n_tokens_sum"] or 0)
         accounts.cells.setdefault(cell, Tally()).add(tally)
-        if row["verdict"] == "kept":
-            kept.add(tally)
-    if (kept.documents, kept.tokens) != (in_shards.documents, in_shards.tokens):
+    times = times_in_shards(ledger, job.recipe.tokens.repeat)
+    due = int(times.sum()), int(times @ pc.fill_null(ledger["n_tokens"], 0).to_numpy())
+    there = tuple(sum(shard[what] for shard in shards) for what in ("documents", "tokens"))
+    if due != there:
         raise _lost(
             job,
             part,
-            f"keeps {kept.documents} documents of {kept.tokens} tokens, and its shards hold "
-            f"{in_shards.documents} of {in_shards.tokens}",
+            f"keeps, with repeats, {due[0]} documents of {due[1]} tokens, and its shards hold "
+            f"{there[0]} of {there[1]}",
         )
 
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -18,6 +19,8 @@ from pipeline.errors import UserError
 from pipeline.evidence import shared_shingles
 from pipeline.look import read_manifest
 from pipeline.lookup import stands, stories
+from pipeline.recipe import Recipe
+from pipeline.repeats import LEDGER_COLUMNS, times_in_shards
 from pipeline.text_diff import MOST_WORDS, compare
 from pipeline.visible import clipped, visible
 
@@ -51,6 +54,7 @@ def explanation(output: str, identifier: str) -> list[Story]:
             story["stands_for"] = _stands_for(root, identifier)
             story["compared"] = _compared(root, manifest, identifier)
         story["cut"] = _cut(root, story)
+        story["times_in_shards"] = _times(manifest, story)
         told.append(story)
     if not told:
         raise UserError(
@@ -137,6 +141,12 @@ def _cut(root: str, story: Story) -> list[dict[str, Any]]:
     return [{**row, "text": story["text"][row["start"] : row["end"]]} for row in rows]
 
 
+def _times(manifest: dict[str, Any], story: Story) -> int:
+    row = pa.table({name: [story[name]] for name in LEDGER_COLUMNS})
+    recipe = Recipe.model_validate(manifest["recipe"])
+    return int(times_in_shards(row, recipe.tokens.repeat)[0])
+
+
 def _rows_where(root: str, folder: str, wanted: pc.Expression) -> list[dict[str, Any]]:
     """Returns the rows of pairs/, clusters/ or passages/ that meet a condition."""
     found: list[dict[str, Any]] = []
@@ -184,7 +194,9 @@ def _print_story(story: Story, console: Console) -> None:
         words = clipped(passage["text"])
         console.print(Text(visible(f"cut, since {passage['kept_id']} has it: {where}: {words}")))
     if story["partition"]:
-        console.print(f"partition {story['partition']}, {story['n_tokens']:,} tokens")
+        times = story["times_in_shards"]
+        often = f", {times} times in the shards" if times > 1 else ""
+        console.print(f"partition {story['partition']}, {story['n_tokens']:,} tokens{often}")
     console.print(Text(visible(f"{_origin(story)}, {story['n_bytes']:,} bytes")))
     if "diff" in story.get("duplicate", {}):
         _print_diff(story["duplicate"], console)

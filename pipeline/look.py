@@ -2,10 +2,13 @@
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +18,8 @@ from pipeline import storage
 from pipeline.errors import UsageError, UserError, VerificationError
 from pipeline.evidence import check_evidence
 from pipeline.output import FORMAT_VERSION
+from pipeline.recipe import Recipe
+from pipeline.repeats import times_in_shards
 from pipeline.verdicts import VERDICTS
 from pipeline.verify import MOST_PLACES, Scan, scan
 from pipeline.visible import clipped
@@ -29,6 +34,7 @@ TABLES = {
     "tokens": ("tokens/train", "tokens/validation"),
 }
 CLUSTERS = ("clusters", "suspicious")  # orders of `pipeline.cluster_list`
+_IN_SHARDS = pa.schema([("id", pa.string()), ("partition", pa.string()), ("n_tokens", pa.int64())])
 
 
 def read_manifest(root: str) -> dict[str, Any]:
@@ -151,7 +157,11 @@ def verify_output(output: str) -> str:
             if hashlib.sha256(data).hexdigest() == shard["sha256"]:
                 continue
             problems.append(f"{shard['path']} is not the file that the manifest names")
-        again.add(f"work/tokenize/{shard['path'].rsplit('/', 1)[-1][:10]}.json")
+        again.add(f"work/tokenize/{_part(shard)}.json")
+    if not problems:
+        wrong = dict(_wrong_shards(root, manifest))
+        problems += wrong.values()
+        again |= {f"work/tokenize/{name}.json" for name in wrong}
     evidence = None
     if not problems and manifest["recipe"]["dedup"]:
         try:
@@ -178,10 +188,47 @@ def verify_output(output: str) -> str:
         )
     return (
         f"{root}: {counts['read']:,} documents, each with one verdict; "
-        f"{len(manifest['shards'])} shards with the right checksums\n"
+        f"{len(manifest['shards'])} shards with the right checksums, and each kept document in "
+        "them as often as it should be\n"
         + (f"{evidence.told()}\n" if evidence else "")
         + (looked.told() if looked else "the recipe redacts nothing: no personal data looked for")
     )
+
+
+def _wrong_shards(root: str, manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields each part whose shards do not hold what the ledger keeps, and what differs."""
+    repeat = Recipe.model_validate(manifest["recipe"]).tokens.repeat
+    shards = defaultdict(list)
+    for shard in manifest["shards"]:
+        shards[_part(shard)].append(shard["path"])
+    order = [(name, "ascending") for name in _IN_SHARDS.names]
+    for number in range(manifest["parts"]):
+        part = f"part-{number:05d}"
+        ledger = _read(f"{root}/ledger/{part}.parquet")
+        rows = np.repeat(np.arange(len(ledger)), times_in_shards(ledger, repeat))
+        due = ledger.select(_IN_SHARDS.names).cast(_IN_SHARDS).take(rows).sort_by(order)
+        tables = [_documents_of(root, path) for path in shards[part]]
+        there = pa.concat_tables([_IN_SHARDS.empty_table(), *tables]).sort_by(order)
+        if not due.equals(there):
+            one, other = (Counter(map(str, table.to_pylist())) for table in (due, there))
+            yield (
+                part,
+                f"the shards of {part} do not hold what the ledger keeps and the recipe repeats: "
+                f"{(one - other).total():,} documents are missing, {(other - one).total():,} "
+                "should not be there",
+            )
+
+
+def _part(shard: dict[str, Any]) -> str:
+    return str(shard["path"]).rsplit("/", 1)[-1].split(".")[0]
+
+
+def _documents_of(root: str, path: str) -> pa.Table:
+    """Returns the id, partition and number of tokens of each document in a shard."""
+    table = _read(f"{root}/{path}")
+    partition = pa.repeat(path.split("/")[1], len(table))
+    lengths = pc.list_value_length(table["tokens"])
+    return pa.table([table["id"], partition, lengths], schema=_IN_SHARDS)
 
 
 def _leak(root: str, problems: list[str], looked: Scan) -> VerificationError:

@@ -33,6 +33,8 @@ from pipeline.settings import Section, load_yaml, parse_overrides, plain, valida
 from pipeline.sources.records import SourceOptions
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+ClusterSize = Annotated[int, Field(ge=2, lt=2**32)]
+Times = Annotated[int, Field(ge=1, le=100)]
 
 
 class Source(Section):
@@ -80,6 +82,11 @@ class Tokens(Section):
 
     format: Literal["arrow", "parquet"] = Field(default="arrow", description="file format")
     validation: Fraction = Field(default=0.01, description="share of documents held out")
+    repeat: dict[ClusterSize, Times] | None = Field(
+        default=None,
+        description="how often a training document is there, by the size of its cluster; "
+        "`{2: 2, 5: 3}`: twice if it stands for 2 to 4 documents, 3 times for more",
+    )
 
 
 def _share(value: Any) -> Any:
@@ -309,6 +316,12 @@ class Recipe(Section):
             name = prefer.best.split(".")[0]
             if name not in self.filters.names:
                 raise ValueError(f"dedup.prefer.best: needs the filter {name}, which measures it")
+        return self
+
+    @model_validator(mode="after")
+    def _repeated_clusters_are_known(self) -> "Recipe":
+        if self.tokens.repeat and self.dedup is None:
+            raise ValueError("tokens.repeat: needs dedup, which finds the clusters")
         return self
 
     @property

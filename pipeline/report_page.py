@@ -162,7 +162,6 @@ def _banners(report: Report) -> Iterator[Markup]:
 def _funnel(report: Report) -> tuple[object, ...]:
     """Returns the contents; so does every function below that is named for a section."""
     rows, stages = [], report["funnel"]
-    tokens = sum(shard["tokens"] for shard in report["shards"])
     first, before = stages[0], stages[0]
     for stage in stages:
         left = stage["documents"]
@@ -185,7 +184,7 @@ def _funnel(report: Report) -> tuple[object, ...]:
     return (
         paragraph(
             f"A document leaves at the first stage that drops it. At the end are {kept} documents "
-            f"with {number(tokens)} tokens."
+            f"with {number(stages[-1]['tokens'])} tokens."
         ),
         table("Documents and text left after each stage", columns, rows),
     )
@@ -266,16 +265,19 @@ def _tokens(report: Report) -> tuple[object, ...]:
         return (paragraph("No document was kept, so there are no tokens."),)
     tokens = sum(shard["tokens"] for shard in shards)
     held_out = sum(shard["tokens"] for shard in shards if "/validation/" in shard["path"])
-    text_bytes = report["funnel"][-1]["bytes"]
+    kept = report["funnel"][-1]
+    repeats = tokens - kept["tokens"]
     figures: list[tuple[str, object]] = [
         ("tokens", number(tokens)),
         ("of them for validation", f"{number(held_out)} ({share(held_out, tokens)})"),
-        ("bytes of text a token", f"{text_bytes / tokens:.2f}" if tokens else "–"),
+        ("bytes of text a token", f"{kept['bytes'] / max(kept['tokens'], 1):.2f}"),
         ("vocabulary", number(made["vocab_size"])),
         ("encoded by", made["engine"]),
         ("trained or tried on", f"{megabytes(made['sample_bytes'])} MB"),
         ("tokenizer SHA-256", element("code", made["sha256"][:16])),
     ]
+    if repeats:
+        figures.insert(2, ("of them repeats", f"{number(repeats)} ({share(repeats, tokens)})"))
     rows = [
         (
             name(shard["path"]),

@@ -70,9 +70,12 @@ def print_summary(output: Output, console: Console) -> None:
         validation = sum(
             shard["tokens"] for shard in report["shards"] if "/validation/" in shard["path"]
         )
+        once = report["funnel"][-1]["tokens"]
+        repeats = f", {tokens - once:,} of repeats" if tokens > once else ""
         line = (
-            f"{tokens:,} tokens in {len(report['shards'])} shards ({validation:,} for validation); "
-            f"vocabulary {made['vocab_size']:,}, {kept_bytes / max(tokens, 1):.2f} bytes a token"
+            f"{tokens:,} tokens in {len(report['shards'])} shards ({validation:,} for validation"
+            f"{repeats}); vocabulary {made['vocab_size']:,}, "
+            f"{kept_bytes / max(once, 1):.2f} bytes a token"
         )
         console.print(Text(line))
     console.print(Text(f"report: {report['page']}"))

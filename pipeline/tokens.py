@@ -21,6 +21,7 @@ from pipeline.documents import read_rows
 from pipeline.duplicates.cuts import ranges_of
 from pipeline.output import Job
 from pipeline.redacting import check_key, redacting, tags_of
+from pipeline.repeats import spread, times_in_shards
 from pipeline.shards import ShardMetadata, TokenTable, token_dtype, write_parquet_shard, write_shard
 from pipeline.verdicts import PARTITIONS
 
@@ -136,35 +137,34 @@ class _Shards:
         self._clear()
 
     def _clear(self) -> None:
-        self.tokens: list[NDArray[Any]] = []
-        self.ids: list[str] = []
-        self.sources: list[str] = []
-        self.n_bytes: list[int] = []
+        self.documents: list[tuple[NDArray[Any], str, str, int, int]] = []
         self.total = 0
 
-    def add(self, tokens: NDArray[Any], identifier: str, source: str, n_bytes: int) -> None:
+    def add(
+        self, tokens: NDArray[Any], identifier: str, source: str, n_bytes: int, row: int
+    ) -> None:
         if self.total and self.total + len(tokens) > SHARD_TOKENS:
             self.write()
-        self.tokens.append(tokens.astype(self.dtype))
-        self.ids.append(identifier)
-        self.sources.append(source)
-        self.n_bytes.append(n_bytes)
+        self.documents.append((tokens.astype(self.dtype), identifier, source, n_bytes, row))
         self.total += len(tokens)
 
     def write(self) -> None:
-        if not self.tokens:
+        if not self.documents:
             return
+        order = spread(np.array([row for *_, row in self.documents]))
+        spaced = [self.documents[place] for place in order]
+        tokens, ids, sources, n_bytes, _ = zip(*spaced, strict=True)
         name = f"tokens/{self.partition}/part-{self.part:05d}"
         if self.files:
             name += f".{len(self.files)}"
         kind = self.job.recipe.tokens.format
         write: Callable[..., None] = write_shard if kind == "arrow" else write_parquet_shard
         table = TokenTable(
-            tokens=np.concatenate(self.tokens),
-            offsets=np.cumsum([0, *map(len, self.tokens)], dtype=np.int64),
-            ids=self.ids,
-            sources=self.sources,
-            n_bytes=np.array(self.n_bytes, np.uint32),
+            tokens=np.concatenate(tokens),
+            offsets=np.cumsum([0, *map(len, tokens)], dtype=np.int64),
+            ids=ids,
+            sources=sources,
+            n_bytes=np.array(n_bytes, np.uint32),
             metadata=self.metadata,
         )
         shard = BytesIO()
@@ -175,7 +175,7 @@ class _Shards:
             {
                 "path": f"{name}.{kind}",
                 "sha256": hashlib.sha256(data).hexdigest(),
-                "documents": len(self.ids),
+                "documents": len(ids),
                 "tokens": self.total,
                 "bytes": len(data),
             }
@@ -200,12 +200,13 @@ def tokenize_part(job: Job, part: int) -> dict[str, Any]:
     summary: dict[str, Any] = {"documents": len(ledger), "shards": []}
     if kept.any():
         encoder, shards = _tools(job, part)
-        ids = ledger["id"]
+        ids, times = ledger["id"], times_in_shards(ledger, job.recipe.tokens.repeat)
         end = np.array([encoder.end_of_document_id], np.uint32)
         for row, source, text, n_bytes in texts(job, part, kept):
             tokens = np.concatenate([encoder.encode(text), end])
             n_tokens[row] = len(tokens)
-            shards[partition[row]].add(tokens, ids[row].as_py(), source, n_bytes)
+            for _ in range(times[row]):
+                shards[partition[row]].add(tokens, ids[row].as_py(), source, n_bytes, row)
         for writer in shards.values():
             writer.write()
             summary["shards"].extend(writer.files)

@@ -28,6 +28,7 @@ SETTINGS = (
     "filters.length.words.maximum=400",
     "tokenizer.vocab_size=300",
     "tokens.validation=0.1",
+    "tokens.repeat={2: 2, 5: 3}",
 )
 CUTS = (1, 3, 17)
 

@@ -268,6 +268,39 @@ def test_another_tokenizer_reuses_what_was_milled_and_decided(corpus: Path, fini
     }
 
 
+def test_other_repeats_write_shards_and_ledger_only(corpus: Path, finished: Path) -> None:
+    before, once = (
+        times(finished),
+        {row["id"]: row for row in table(finished, "ledger").to_pylist()},
+    )
+    words = ("-s", "tokens.repeat={2: 3}")
+    assert in_process("run", "gopher", "-i", corpus, "-o", finished, *SMALL, *words).code == 0
+    assert changed(before, finished) == {
+        *("tokens/train", "tokens/validation", "ledger"),
+        "work/tokenize",
+    }
+    assert {row["id"]: row for row in table(finished, "ledger").to_pylist()} == once
+    manifest = json.loads((finished / "manifest.json").read_text())
+    found: Counter[str] = Counter()
+    for shard in manifest["shards"]:
+        with pa.memory_map(str(finished / shard["path"])) as source:
+            rows = pa.ipc.open_file(source).read_all()
+        assert (shard["documents"], shard["tokens"]) == (
+            len(rows),
+            len(pc.list_flatten(rows["tokens"])),
+        )
+        found.update(rows["id"].to_pylist())
+    assert found == {
+        name: 3 if row["cluster_size"] > 1 and row["partition"] == "train" else 1
+        for name, row in once.items()
+        if row["verdict"] == "kept"
+    }
+    assert set(found.values()) == {1, 3}
+    assert sum(tally["tokens"] for tally in manifest["by_source_and_verdict"].values()) == sum(
+        row["n_tokens"] or 0 for row in once.values()
+    )
+
+
 def test_another_threshold_reuses_what_was_milled(corpus: Path, finished: Path) -> None:
     before = times(finished)
     words = ("-s", "filters.gopher_quality.word_count.minimum=90")

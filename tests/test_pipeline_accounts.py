@@ -161,6 +161,25 @@ def test_a_document_lost_in_tokenizing(job_of, monkeypatch):
     run_with_a_loss(job_of(ROWS))
 
 
+def test_a_repeat_lost_in_tokenizing(job_of, monkeypatch):
+    rows = [{"id": f"d{number}", "text": f"text {number // 2}"} for number in range(6)]
+    settings = ["dedup={}", "tokens.repeat={2: 3}", "tokens.validation=0"]
+    job = job_of(rows, "raw", settings, out="whole")
+    assert run_stages(job).verdict("kept").documents == 3
+    shards = job.summaries("tokenize")[0]["shards"]
+    assert [shard["documents"] for shard in shards] == [9]
+    add, seen = tokens._Shards.add, []
+
+    def forgetful(self, ids, identifier, *rest):
+        seen.append(identifier)
+        if len(seen) != 5:
+            add(self, ids, identifier, *rest)
+
+    monkeypatch.setattr(tokens._Shards, "add", forgetful)
+    with pytest.raises(VerificationError, match=r"with repeats, 9 documents of .* hold\s8"):
+        run_stages(job_of(rows, "raw", settings))
+
+
 def test_a_shard_lost_in_tokenizing(job_of, monkeypatch):
     monkeypatch.setattr(tokens._Shards, "write", lambda self: None)
     run_with_a_loss(job_of(ROWS))

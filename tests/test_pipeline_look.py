@@ -1,12 +1,15 @@
 """Looking into outputs: rows, one document's story, and whether an output is what it says."""
 
+import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from command import SMALL, Ended, digests, in_process, write_corpus
@@ -277,6 +280,106 @@ def test_verify_finds(damage: Callable[[Path], str], damaged: Path) -> None:
     assert said in ended.err
     assert ended.out == ""
     assert "Traceback" not in ended.err
+
+
+@pytest.fixture(scope="module", params=["arrow", "parquet"])
+def repeated(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, corpus: Path
+) -> Path:
+    """An output with repeats."""
+    root = tmp_path_factory.mktemp("repeated") / "out"
+    more = ("-s", "tokens.repeat={2: 3}", "-s", f"tokens.format={request.param}")
+    assert in_process("run", "gopher", "-i", corpus, "-o", root, *SMALL, *more).code == 0
+    return root
+
+
+def the_repeated(root: Path) -> tuple[Path, str, list[int]]:
+    """Returns a shard, an id that it has 3 times, and the rows with that id."""
+    for path in sorted((root / "tokens" / "train").iterdir()):
+        for name, count in Counter(ids := shard_of(path)["id"].to_pylist()).items():
+            if count == 3:
+                return path, name, [row for row, other in enumerate(ids) if other == name]
+    raise AssertionError("nothing is repeated")
+
+
+def shard_of(path: Path) -> pa.Table:
+    if path.suffix == ".parquet":
+        return pq.read_table(path)
+    with pa.OSFile(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+def replace_shard(root: Path, path: Path, table: pa.Table) -> None:
+    """Puts another shard into an output, and its figures into the manifest."""
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    manifest = json.loads((root / "manifest.json").read_text())
+    (entry,) = (s for s in manifest["shards"] if (root / s["path"]) == path)
+    entry |= {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "documents": len(table),
+        "tokens": len(pc.list_flatten(table["tokens"])),
+    }
+    (root / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_an_output_with_repeats_is_right(repeated: Path) -> None:
+    ended = in_process("verify", repeated)
+    assert (ended.code, ended.err) == (0, "")
+    assert "each kept document in them as often as it should be" in ended.out
+    path, name, found = the_repeated(repeated)
+    (story,) = explanation(str(repeated), name)
+    assert story["times_in_shards"] == 3
+    assert "tokens, 3 times in the shards\n" in in_process("explain", repeated, name).out
+    other = set(shard_of(path)["id"].to_pylist()) - {name}
+    (story,) = explanation(str(repeated), min(other))
+    assert story["times_in_shards"] == 1
+    assert "in the shards" not in in_process("explain", repeated, min(other)).out
+    dropped = by_verdict(repeated, "duplicate")
+    assert explanation(str(repeated), str(dropped["id"]))[0]["times_in_shards"] == 0
+    assert len(found) == sum(row["id"] == name for row in rows(str(repeated), "tokens", 10_000))
+
+
+@pytest.mark.parametrize("change", ["less", "more", "other"])
+def test_verify_counts_repeats(change: str, repeated: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(repeated, tmp_path / "out"))
+    path, name, places = the_repeated(root)
+    table, order = shard_of(path), list(range(len(shard_of(path))))
+    single = next(row for row, other in enumerate(table["id"].to_pylist()) if other != name)
+    if change == "less":
+        order.remove(places[1])
+    elif change == "more":
+        order.append(places[0])
+    else:
+        order[places[2]] = single
+    replace_shard(root, path, table.take(order))
+    ended = in_process("verify", root)
+    assert ended.code == 3
+    missing, more = {"less": (1, 0), "more": (0, 1), "other": (1, 1)}[change]
+    part = path.name.split(".")[0]
+    assert f"the shards of {part} do not hold what the ledger keeps" in ended.err
+    assert f"{missing} documents are missing, {more} should not be there" in ended.err
+    assert f"\n  work/tokenize/{part}.json" in ended.err
+
+
+def test_verify_compares_lengths_and_partitions(damaged: Path) -> None:
+    path = damaged / "ledger" / "part-00000.parquet"
+    table = pq.read_table(path)
+    column = table.schema.get_field_index("n_tokens")
+    longer = pc.add(table["n_tokens"], pa.scalar(1, pa.uint32()))
+    pq.write_table(table.set_column(column, "n_tokens", longer), path)
+    kept = len(table) - table["n_tokens"].null_count
+    assert f"{kept} documents are missing, {kept} should not" in in_process("verify", damaged).err
+    flipped = [
+        {"train": "validation", None: None}.get(p, "train") for p in table["partition"].to_pylist()
+    ]
+    column = table.schema.get_field_index("partition")
+    encoded = pa.array(flipped, pa.string()).dictionary_encode()
+    pq.write_table(table.set_column(column, "partition", encoded), path)
+    assert f"{kept} documents are missing, {kept} should not" in in_process("verify", damaged).err
 
 
 def test_verify_finds_everything_at_once(damaged: Path) -> None:

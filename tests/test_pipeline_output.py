@@ -70,6 +70,7 @@ def test_a_part_is_committed_under_its_fingerprint_only(tmp_path):
         ("max_error_rate=0.9", []),
         ("seed=0", []),
         ("tokens.format=parquet", ["tokenize"]),
+        ("tokens.repeat={2: 2, 5: 3}", ["tokenize"]),
         ("tokenizer.vocab_size=500", ["tokenizer", "tokenize"]),
         ("tokenizer.sample_bytes=5000", ["tokenizer", "tokenize"]),
         ("tokenizer.end_of_document=<|end|>", ["tokenizer", "tokenize"]),

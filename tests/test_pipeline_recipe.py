@@ -342,3 +342,40 @@ def test_files_of_filters_are_named_once():
 def test_a_pattern_that_is_none_is_refused_where_it_stands():
     with pytest.raises(UsageError, match=r"filters\.regex: .*is not a pattern of RE2"):
         recipe("filters.regex={patterns: ['(']}")
+
+
+# --- repeats -------------------------------------------------------------------------------------
+
+
+def test_repeats_go_from_yaml_to_the_workers_and_back(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("r:\n  tokens:\n    repeat: {2: 2, 5: 3, 1000: 1}\n")
+    loaded = load_recipe("r", path)
+    assert loaded.tokens.repeat == {2: 2, 5: 3, 1000: 1}
+    assert Recipe.model_validate_json(loaded.model_dump_json()) == loaded
+    path.write_text("r:\n" + "".join(f"  {line}\n" for line in recipe_yaml(loaded).splitlines()))
+    assert load_recipe("r", path) == loaded
+    turned = recipe("dedup={}", "tokens.repeat={1000: 1, 5: 3, 2: 2}")
+    assert turned.hash == recipe("dedup={}", "tokens.repeat={2: 2, 5: 3, 1000: 1}").hash
+    assert turned.hash != recipe("dedup={}").hash
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("{1: 2}", "tokens.repeat.1.[key]: expected greater than or equal to 2"),
+        ("{2: 0}", "tokens.repeat.2: expected greater than or equal to 1"),
+        ("{2: 101}", "tokens.repeat.2: expected less than or equal to 100"),
+        ("{2: 1.5}", "tokens.repeat.2: expected a valid integer"),
+        ("3", "tokens.repeat: expected a valid dictionary"),
+    ],
+)
+def test_repeats_that_make_no_sense_are_refused(setting, said):
+    with pytest.raises(UsageError) as caught:
+        recipe("dedup={}", f"tokens.repeat={setting}")
+    assert said in caught.value.message
+
+
+def test_repeats_need_deduplication():
+    with pytest.raises(UsageError, match=r"tokens\.repeat: needs dedup, which finds the clusters"):
+        recipe("dedup=null", "tokens.repeat={2: 2}")

@@ -385,6 +385,21 @@ def test_the_numbers_are_those_of_the_report():
     assert "7 words; the threshold is 50" in page.text
 
 
+def test_repeats_are_told_apart_from_documents():
+    report = example()
+    assert "of them repeats" not in Page(render(report)).text
+    report["shards"][0] |= {"documents": 6_900, "tokens": 10_000_000}
+    text = Page(render(report)).text
+    for words in (
+        "of them repeats",
+        "1,000,000 (9.5%)",
+        "with 9,500,000 tokens",
+        "10,500,000",
+        "4.00",
+    ):
+        assert words in text
+
+
 def test_the_page_is_complete_and_fetches_nothing():
     page = render(example())
     parsed = Page(page)

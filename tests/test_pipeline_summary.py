@@ -56,6 +56,20 @@ def test_summary_counts_tokens(output: Path) -> None:
     assert line in in_process("report", output).out
 
 
+def test_summary_tells_repeats_apart(output: Path, tmp_path: Path) -> None:
+    report = json.loads((output / "report" / "report.json").read_text())
+    once = report["funnel"][-1]
+    tokens = sum(shard["tokens"] for shard in report["shards"])
+    assert "repeats" not in in_process("report", output).out
+    report["shards"][0]["tokens"] += 1_234
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.json").write_text(json.dumps(report))
+    told = in_process("report", tmp_path).out.replace("\n", " ")
+    assert f"{tokens + 1_234:,} tokens in" in told
+    assert "for validation, 1,234 of repeats)" in told
+    assert f"{once['bytes'] / once['tokens']:.2f} bytes a token" in told
+
+
 def test_summary_for_programs(output: Path) -> None:
     data = summary(Output(str(output)))
     assert data["page"] == f"{output}/report/report.html"

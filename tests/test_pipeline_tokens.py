@@ -1,5 +1,7 @@
 import hashlib
 import json
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -282,3 +284,70 @@ def test_the_engine_that_was_checked_is_the_one_that_works(job_of, monkeypatch):
     ]
     assert engines == ["tiktoken", "tokenizers"]
     assert shard_documents(fast) == shard_documents(slow)
+
+
+# --- repeats -------------------------------------------------------------------------------------
+
+# Clusters of 1, 2, 3 and 6 documents.
+CLUSTERS = [
+    {"id": f"c{number}-{copy}", "text": prose(number, words=40)}
+    for number in range(24)
+    for copy in range({3: 2, 9: 3, 15: 6}.get(number, 1))
+]
+REPEATED = [
+    "dedup={}",
+    "tokenizer.vocab_size=400",
+    "tokens.validation=0",
+    "tokens.repeat={2: 2, 5: 4}",
+]
+
+
+def times_found(job) -> dict[str, int]:
+    return Counter(name.split("-")[0] for _, name, *_ in shard_documents(job))
+
+
+def test_documents_that_stand_for_many_are_repeated_and_stand_apart(job_of):
+    once = job_of(CLUSTERS, "raw", [*REPEATED, "tokens.repeat=null"], out="once")
+    accounts = run_stages(once)
+    job = job_of(CLUSTERS, "raw", REPEATED, out="more")
+    assert run_stages(job) == accounts  # in which each document counts once
+    expected = {f"c{number}": {3: 2, 9: 2, 15: 4}.get(number, 1) for number in range(24)}
+    assert times_found(job) == expected
+    names = [name.split("-")[0] for _, name, *_ in shard_documents(job)]
+    for name, times in expected.items():
+        places = [place for place, other in enumerate(names) if other == name]
+        assert all(other - one >= 24 // times for one, other in pairwise(places))
+    assert set(map(str, shard_documents(job))) == set(map(str, shard_documents(once)))
+    assert rows_of(job, "ledger") == rows_of(once, "ledger")
+
+
+def test_validation_documents_are_never_repeated(job_of):
+    job = job_of(CLUSTERS, "raw", [*REPEATED, "tokens.validation=0.5"])
+    run_stages(job)
+    held_out = {
+        row["id"]: row for row in rows_of(job, "ledger") if row["partition"] == "validation"
+    }
+    assert max(row["cluster_size"] for row in held_out.values()) > 1
+    found = [name for partition, name, *_ in shard_documents(job) if partition == "validation"]
+    assert sorted(found) == sorted(held_out)
+    assert not held_out.keys() & {
+        name for partition, name, *_ in shard_documents(job) if partition == "train"
+    }
+
+
+def test_repeats_that_do_not_fit_into_a_shard_go_into_the_next(job_of, monkeypatch):
+    monkeypatch.setattr(tokens, "SHARD_TOKENS", 250)
+    job = job_of(CLUSTERS, "raw", [*REPEATED, "tokens.repeat={5: 40}"])
+    run_stages(job)
+    assert times_found(job)["c15"] == 40
+    assert len(shards(job)) > 6
+    assert all(len(read_shard(path).tokens) <= 250 for path in shards(job))
+
+
+def test_repeats_in_parquet_shards_are_the_same(job_of):
+    arrow = job_of(CLUSTERS, "raw", REPEATED, out="arrow")
+    run_stages(arrow)
+    parquet = job_of(CLUSTERS, "raw", [*REPEATED, "tokens.format=parquet"], out="parquet")
+    run_stages(parquet)
+    found = [row["id"] for path in shards(parquet) for row in pq.read_table(path).to_pylist()]
+    assert found == [name for _, name, *_ in shard_documents(arrow)]
