@@ -4,7 +4,7 @@ A **bucket** is the documents of one hash. In a small one all pairs are compared
 cost the square of its size, so there documents are compared with leaders, see `leader_pairs`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from dedup.arrays import frozen
 
 Documents = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
+Similar = Callable[[int, Numbers], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,8 @@ def candidates(hashes: ArrayLike, documents: ArrayLike, all_pairs_up_to: int = 6
 
 
 def leader_pairs(
-    count: int,
-    similar: Callable[[int, NDArray[np.int64]], NDArray[np.bool_]],
-    leaders: int,
-    rest_up_to: int = 1,
-) -> tuple[NDArray[np.int64], int]:
+    documents: Numbers, similar: Similar, leaders: int, rest_up_to: int = 1
+) -> Generator[Numbers, None, int]:
     """Chooses the comparisons within a large bucket.
 
     All documents are compared with the first. Those that are not similar to it choose the next
@@ -65,28 +64,64 @@ def leader_pairs(
     its documents, and one of unrelated documents at most `leaders` for each.
 
     Args:
-        count: how many documents there are; they are numbered in order of priority.
-        similar: says which documents, given by their numbers, are similar to a leader.
+        documents: int64[n], numbers of documents in order of priority.
+        similar: says which of several documents are similar to a leader.
         leaders: how many leaders there are at most.
         rest_up_to: if this many documents at most are similar to no leader, all their pairs are
             compared.
 
+    Yields:
+        For each leader the pairs compared, int64[k, 2], the leader first; then those of the rest.
+
     Returns:
-        The pairs compared, int64[k, 2], the leader first; and how many pairs of documents that are
-        similar to no leader were not compared.
+        How many pairs of documents that are similar to no leader were not compared.
     """
-    waiting = np.arange(count, dtype=np.int64)
-    pairs = [np.empty((0, 2), np.int64)]
+    waiting = documents
     for _ in range(leaders):
         if len(waiting) < 2:
-            return np.concatenate(pairs), 0
+            return 0
         leader, others = int(waiting[0]), waiting[1:]
-        pairs.append(np.column_stack([np.full(len(others), leader), others]))
+        yield led_by(leader, others)
         waiting = others[~similar(leader, others)]
     if len(waiting) <= rest_up_to:
-        pairs.append(waiting[np.column_stack(np.triu_indices(len(waiting), 1))])
-        return np.concatenate(pairs), 0
-    return np.concatenate(pairs), len(waiting) * (len(waiting) - 1) // 2
+        yield waiting[np.column_stack(np.triu_indices(len(waiting), 1))]
+        return 0
+    return len(waiting) * (len(waiting) - 1) // 2
+
+
+def replacement_pairs(
+    kept: Numbers, dropped: Numbers, similar: Similar, at_most: int
+) -> Iterator[Numbers]:
+    """Chooses comparisons of kept documents with dropped ones of lower priority.
+
+    What a document was dropped for may itself be dropped later, for another document. Then it is
+    good to know a second kept one that is similar, best one of high priority, since it is the least
+    likely to be dropped. So each dropped document is compared with the kept ones in order of
+    priority until one is similar.
+
+    Args:
+        kept: int64[m], numbers of the kept documents of a bucket, ascending. A lower number is a
+            higher priority.
+        dropped: int64[n], those of the dropped ones, ascending.
+        similar: says which of several documents are similar to a kept one.
+        at_most: how many pairs there are at most.
+
+    Yields:
+        For each kept document the pairs compared, int64[k, 2], the kept one first.
+    """
+    waiting, left = dropped, at_most
+    for leader in kept.tolist():
+        waiting = waiting[np.searchsorted(waiting, leader) :][:left]
+        if not len(waiting):
+            return
+        yield led_by(leader, waiting)
+        left -= len(waiting)
+        waiting = waiting[~similar(leader, waiting)]
+
+
+def led_by(leader: int, others: Numbers) -> Numbers:
+    """Returns the pairs of a leader and the others, int64[k, 2]."""
+    return np.column_stack([np.full(len(others), leader), others])
 
 
 def unique_pairs(pairs: ArrayLike) -> Documents:

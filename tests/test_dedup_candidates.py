@@ -11,7 +11,14 @@ from conftest import linear_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.candidates import candidates, group_equal, leader_pairs, repeated, unique_pairs
+from dedup.candidates import (
+    candidates,
+    group_equal,
+    leader_pairs,
+    repeated,
+    replacement_pairs,
+    unique_pairs,
+)
 from dedup.digests import exact_digest
 from dedup.jaccard import jaccard_pairs, reference_jaccard
 from dedup.minhash import band_hashes, collision_probability, permutations, signature
@@ -133,6 +140,16 @@ def reference_leaders(points, reach, leaders):
     return pairs, len(list(combinations(waiting, 2)))
 
 
+def chosen(points, similar, leaders, rest_up_to=1):
+    """Returns the pairs, and how many are left out."""
+    blocks, choosing = [], leader_pairs(np.arange(points), similar, leaders, rest_up_to)
+    while True:
+        try:
+            blocks.append(next(choosing))
+        except StopIteration as stop:
+            return np.concatenate([np.empty((0, 2), np.int64), *blocks]), stop.value
+
+
 def similar_of(points, reach, asked=None):
     array = np.array(points)
 
@@ -147,7 +164,7 @@ def similar_of(points, reach, asked=None):
 @given(BUCKETS, st.integers(0, 9), st.integers(1, 8))
 def test_leaders_equal_the_definition(points, reach, leaders):
     asked = []
-    pairs, uncompared = leader_pairs(len(points), similar_of(points, reach, asked), leaders)
+    pairs, uncompared = chosen(len(points), similar_of(points, reach, asked), leaders)
     assert pairs.shape == (len(pairs), 2)
     found = list(map(tuple, pairs.tolist()))
     assert (found, uncompared) == reference_leaders(points, reach, leaders)
@@ -159,7 +176,7 @@ def test_leaders_equal_the_definition(points, reach, leaders):
 def test_no_pair_is_lost_without_being_counted(points, reach, leaders):
     """A pair not compared is one of two documents like a leader, or it is among those counted."""
     similar = similar_of(points, reach)
-    pairs, uncompared = leader_pairs(len(points), similar, leaders)
+    pairs, uncompared = chosen(len(points), similar, leaders)
     compared = {tuple(pair) for pair in pairs.tolist()}
     led = {o for leader, o in compared if bool(similar(leader, np.array([o]))[0])}
     heads = {leader for leader, _ in compared}
@@ -167,17 +184,60 @@ def test_no_pair_is_lost_without_being_counted(points, reach, leaders):
     assert uncompared == len(list(combinations(left, 2)))
 
 
+def test_the_pairs_of_one_leader_at_a_time_are_held():
+    blocks = leader_pairs(np.arange(1000), lambda _, others: np.zeros(len(others), bool), 64)
+    assert max(map(len, blocks)) == 999
+
+
+@given(BUCKETS, st.integers(0, 9), st.integers(1, 8), st.integers(1, 20))
+def test_of_a_small_rest_all_pairs_are_compared(points, reach, leaders, rest):
+    similar = similar_of(points, reach)
+    alone, left_out = chosen(len(points), similar, leaders)
+    pairs, uncompared = chosen(len(points), similar, leaders, rest)
+    assert len({tuple(pair) for pair in pairs.tolist()}) == len(pairs)
+    assert pairs[: len(alone)].tolist() == alone.tolist()
+    if left_out > rest * (rest - 1) // 2:
+        assert (len(pairs), uncompared) == (len(alone), left_out)
+    else:
+        assert (len(pairs), uncompared) == (len(alone) + left_out, 0)
+
+
+def reference_replacements(points, dropped, reach, at_most):
+    """The definition: each dropped one meets kept ones before it until it is like one of them."""
+    pairs, done = [], set()
+    for leader in (n for n, gone in enumerate(dropped) if not gone):
+        for other in range(leader + 1, len(points)):
+            if dropped[other] and other not in done and len(pairs) < at_most:
+                pairs.append((leader, other))
+                if abs(points[leader] - points[other]) < reach:
+                    done.add(other)
+    return pairs
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.booleans()), max_size=40),
+    st.integers(0, 9),
+    st.sampled_from([1, 7, 10_000]),
+)
+def test_replacements_equal_the_definition(documents, reach, at_most):
+    points, gone = [point for point, _ in documents], [gone for _, gone in documents]
+    kept, dropped = (np.flatnonzero(np.array(gone, bool) == side) for side in (False, True))
+    blocks = replacement_pairs(kept, dropped, similar_of(points, reach), at_most)
+    found = [tuple(pair) for block in blocks for pair in block.tolist()]
+    assert found == reference_replacements(points, gone, reach, at_most)
+
+
 def test_a_bucket_of_near_copies_costs_one_comparison_each():
     count = 200_000
     with linear_time():
-        pairs, uncompared = leader_pairs(count, lambda _, others: np.ones(len(others), bool), 16)
+        pairs, uncompared = chosen(count, lambda _, others: np.ones(len(others), bool), 16)
     assert (len(pairs), uncompared) == (count - 1, 0)
 
 
 def test_a_bucket_of_unrelated_documents_costs_as_many_as_there_are_leaders():
     count = 50_000
     with linear_time():
-        pairs, uncompared = leader_pairs(count, lambda _, others: np.zeros(len(others), bool), 16)
+        pairs, uncompared = chosen(count, lambda _, others: np.zeros(len(others), bool), 16)
     assert len(pairs) == 16 * (count - 16) + 16 * 15 // 2
     assert uncompared == (count - 16) * (count - 17) // 2
 

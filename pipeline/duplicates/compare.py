@@ -3,13 +3,22 @@
 `work/pairs/` holds the pairs by the documents' keys, `pairs/` by their ids.
 """
 
+from collections.abc import Generator, Iterable, Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dedup.candidates import leader_pairs
+from dedup.candidates import (
+    Numbers,
+    Similar,
+    leader_pairs,
+    led_by,
+    replacement_pairs,
+    unique_pairs,
+)
 from dedup.survivors import find
 from pipeline import storage
 from pipeline.arrow_files import read_arrow
@@ -29,17 +38,11 @@ from pipeline.output import Job
 PAIRS_AT_ONCE = 1_000_000
 PASSES = 4  # the pairs of small buckets, then three times the leaders of large ones
 REST_UP_TO = 1 << 10  # documents of a bucket, similar to no leader, of which all pairs are compared
-REPLACEMENTS = 1 << 16  # pairs of a kept and a dropped document in a large bucket
+REPLACEMENTS = 1 << 15  # pairs of a kept and a dropped document in a large bucket
+ROWS_AT_ONCE = 1 << 16  # of a file of pairs/; ids have up to 4,096 characters, a column 2 GB
 
-_PAIRS_SCHEMA = pa.schema(
-    [
-        ("a", pa.uint64()),
-        ("b", pa.uint64()),
-        ("jaccard", pa.float64()),
-        ("id_a", pa.string()),
-        ("id_b", pa.string()),
-    ]
-)
+_PAIRS_SCHEMA = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("jaccard", pa.float64())])
+_PUBLIC_SCHEMA = pa.schema([("a", pa.string()), ("b", pa.string()), ("jaccard", pa.float64())])
 
 
 def leaders_of_buckets(job: Job, pack: int, again: int) -> Keyed:
@@ -66,48 +69,58 @@ def leaders_of_buckets(job: Job, pack: int, again: int) -> Keyed:
     dropped = _dropped(job, known)
     order, sets = np.argsort(known), sketches.sets(known)
     left_out = []
-    found, count = [np.empty((0, 2), np.uint64)], 0
-    for bucket in buckets:
-        places, _ = find(known[order], bucket)
-        numbers = np.sort(order[places])
-        kept = numbers[~dropped[numbers]]
-        pairs, uncompared = _led(sets.some(kept), len(kept), minhash)
-        left_out.append(uncompared)
-        found += [known[kept[pairs]], known[numbers[_replacements(dropped[numbers])]]]
-        count += len(found[-2]) + len(found[-1])
-        if count > PAIRS_AT_ONCE:
-            yield from pair_packs(job, np.concatenate(found))
-            found, count = found[:1], 0
-    yield from pair_packs(job, np.concatenate(found))
+
+    def compared() -> Iterator[Numbers]:
+        for bucket in buckets:
+            places, _ = find(known[order], bucket)
+            numbers = np.sort(order[places])
+            left_out.append((yield from _led(sets, numbers, dropped[numbers], minhash)))
+
+    for pairs in _many_at_once(compared()):
+        yield from pair_packs(job, known[pairs])
     write_buckets(job, again, pack, buckets, left_out)
 
 
-def _led(sets: Sets, count: int, minhash: MinHash) -> tuple[NDArray[np.int64], int]:
-    """Returns which pairs of documents, numbered by priority, are compared; how many are not."""
-
-    def similar(leader: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
-        pairs = np.column_stack([np.full(len(others), leader), others])
-        return np.asarray(sets.jaccards(pairs) >= minhash.threshold)
-
-    return leader_pairs(count, similar, minhash.leaders, REST_UP_TO)
-
-
-def _replacements(dropped: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Returns the pairs of a kept document and a dropped one of lower priority.
-
-    The one that a document was dropped for may itself be dropped in the next choice, for one that
-    it met in another bucket. Then it is known which other kept document is similar to it.
+def _led(
+    sets: Sets, bucket: Numbers, dropped: NDArray[np.bool_], minhash: MinHash
+) -> Generator[Numbers, None, int]:
+    """Yields the pairs to compare in a bucket, some at a time; returns how many are left out.
 
     Args:
-        dropped: bool[n], for the documents of a bucket in order of priority.
-
-    Returns:
-        int64[k, 2], places in the bucket; of the kept ones as many as give `REPLACEMENTS` pairs.
+        sets: The shingle sets of all documents.
+        bucket: int64[n], numbers of documents, in order of priority and ascending.
+        dropped: bool[n], for which of them another one stands so far.
+        minhash: Says who is similar, and how many lead.
     """
-    kept, lost = np.flatnonzero(~dropped), np.flatnonzero(dropped)
-    kept = kept[: max(1, REPLACEMENTS // max(1, len(lost)))]
-    one, other = (side.ravel() for side in np.meshgrid(kept, lost[:REPLACEMENTS]))
-    return np.column_stack([one, other])[one < other]
+
+    def similar_in(members: Numbers) -> Similar:
+        mine = sets.some(members)
+
+        def similar(leader: int, others: Numbers) -> NDArray[np.bool_]:
+            pairs = np.searchsorted(members, led_by(leader, others))
+            return np.asarray(mine.jaccards(pairs) >= minhash.threshold)
+
+        return similar
+
+    kept = bucket[~dropped]
+    left_out = yield from leader_pairs(kept, similar_in(kept), minhash.leaders, REST_UP_TO)
+    yield from replacement_pairs(kept, bucket[dropped], similar_in(bucket), REPLACEMENTS)
+    return left_out
+
+
+def _many_at_once(blocks: Iterable[Numbers]) -> Iterator[Keys]:
+    """Yields pairs many at a time; those of several bands that come together count once."""
+    held, count = [np.empty((0, 2), np.uint64)], 0
+    for block in blocks:
+        held.append(block.astype(np.uint64))
+        count += len(block)
+        if count > PAIRS_AT_ONCE:
+            held = [unique_pairs(np.concatenate(held))]
+            count = len(held[0])
+            if count > PAIRS_AT_ONCE // 2:
+                yield held[0]
+                held, count = [], 0
+    yield unique_pairs(np.concatenate([np.empty((0, 2), np.uint64), *held]))
 
 
 def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:
@@ -138,28 +151,24 @@ def compare(job: Job, pack: int, pairs: Keys, again: int = 0) -> int:
     for earlier in range(again):
         pairs = _without(pairs, read_pairs(job, earlier, pack))
     keys = distinct(pairs)
-    numbers = np.searchsorted(keys, pairs)
-    scopes = sketches.take(keys, "scope").to_numpy()[numbers]
-    same = scopes[:, 0] == scopes[:, 1]
-    pairs, numbers = pairs[same], numbers[same]
-    ids = sketches.take(keys, "id")
-    id_a, id_b = ids.take(numbers[:, 0]), ids.take(numbers[:, 1])
-    jaccards = sketches.sets(keys).jaccards(numbers)
-    table = pa.table([pairs[:, 0], pairs[:, 1], jaccards, id_a, id_b], schema=_PAIRS_SCHEMA)
-    hashes = _id_hashes(sketches, keys)[numbers]
-    first = np.where(pc.less(id_a, id_b).to_numpy(zero_copy_only=False), hashes[:, 0], hashes[:, 1])
-    packs = dict(split(first, PAIR_PACKS))
-    none = np.empty(0, np.int64)
+    sets, scopes = sketches.sets(keys), sketches.take(keys, "scope").to_numpy()
+    names, hashes = _names(sketches, keys), _id_hashes(sketches, keys)
+    count = 0
     with (
         storage.atomic(_pairs_file(job, again, pack)) as sink,
         pa.ipc.new_file(sink, _PAIRS_SCHEMA) as writer,
     ):
-        for number in range(PAIR_PACKS):  # one batch for each file of pairs/
-            mine = table.take(packs.get(number, none)).combine_chunks()
-            writer.write_batch(
-                pa.record_batch([c.combine_chunks() for c in mine.columns], schema=_PAIRS_SCHEMA)
-            )
-    return len(pairs)
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            numbers = np.searchsorted(keys, pairs[start : start + PAIRS_AT_ONCE])
+            a, b = numbers[scopes[numbers[:, 0]] == scopes[numbers[:, 1]]].T
+            jaccards = sets.jaccards(np.column_stack([a, b]))
+            packs = dict(split(hashes[np.where(names[a] < names[b], a, b)], PAIR_PACKS))
+            for number in range(PAIR_PACKS):  # one batch for each file of pairs/
+                mine = packs.get(number, np.empty(0, np.int64))
+                columns = [keys[a[mine]], keys[b[mine]], jaccards[mine]]
+                writer.write_batch(pa.record_batch(columns, schema=_PAIRS_SCHEMA))
+            count += len(a)
+    return count
 
 
 def _pairs_file(job: Job, again: int, pack: int) -> str:
@@ -172,19 +181,28 @@ def read_pairs(job: Job, again: int, pack: int) -> pa.Table:
 
 
 def _without(pairs: Keys, known: pa.Table) -> Keys:
-    """Returns those of some pairs that are not among the known ones."""
-    both = np.concatenate([np.column_stack([known[name].to_numpy() for name in "ab"]), pairs])
-    order = np.lexsort((both[:, 1], both[:, 0]))  # stable: of two equal ones the known one is first
-    repeats = np.flatnonzero((both[order[1:]] == both[order[:-1]]).all(axis=1)) + 1
-    new = np.ones(len(both), dtype=bool)
-    new[order[repeats]] = False
-    return pairs[new[len(known) :]]
+    """Returns those of some pairs, distinct and ascending, that are not among the known ones."""
+    keys = distinct(pairs)
+    numbers = np.searchsorted(keys, pairs)
+    codes = numbers[:, 0] * len(keys) + numbers[:, 1]
+    new = np.ones(len(pairs), dtype=bool)
+    for batch in known.to_batches():
+        (a, a_is_there), (b, b_is_there) = (find(keys, batch[end].to_numpy()) for end in "ab")
+        places, found = find(codes, (a * len(keys) + b)[a_is_there & b_is_there])
+        new[places[found]] = False
+    return pairs[new]
+
+
+def _names(sketches: Sketches, keys: Keys) -> NDArray[np.uint64]:
+    """Returns uint64[n], the places of the documents' ids in the order of ids."""
+    ids = sketches.take(keys, "id")
+    return np.asarray(pc.rank(ids, tiebreaker="dense").to_numpy())
 
 
 def _id_hashes(sketches: Sketches, keys: Keys) -> NDArray[np.uint64]:
     """Returns uint64[n], the hashes of the ids, with which every priority ends."""
     ends = pc.binary_slice(sketches.take(keys, "priority"), -8)
-    return np.frombuffer(b"".join(ends.to_pylist()), ">u8").astype(np.uint64)
+    return np.frombuffer(ends.buffers()[2] or b"", ">u8").astype(np.uint64)
 
 
 def publish_pairs(job: Job, pack: int) -> int:
@@ -193,23 +211,34 @@ def publish_pairs(job: Job, pack: int) -> int:
     Returns:
         How many pairs it has.
     """
-    batches = []
-    for number in range(PASSES * PAIR_PACKS):
-        url = job.output.part("work/pairs", number, ".arrow")
-        with storage.open_binary(url) as source:
-            batches.append(pa.ipc.open_file(source).get_batch(pack))
-    table = pa.Table.from_batches(batches)
-    swap = pc.greater(table["id_a"], table["id_b"])
-    public = pa.table(
-        {
-            "a": pc.if_else(swap, table["id_b"], table["id_a"]),
-            "b": pc.if_else(swap, table["id_a"], table["id_b"]),
-            "jaccard": table["jaccard"],
-        }
-    ).sort_by([(name, "ascending") for name in ("a", "b", "jaccard")])
-    with storage.atomic(job.output.part("pairs", pack, ".parquet")) as sink:
-        pq.write_table(public, sink, compression="zstd")
-    return len(public)
+    tables = [_published(job, number, pack) for number in range(PASSES * PAIR_PACKS)]
+    table = pa.concat_tables(tables)
+    a, b, jaccards = (column.to_numpy() for column in table.columns)
+    keys = distinct(np.concatenate([a, b]))
+    sketches = Sketches(job)
+    ids, names = sketches.take(keys, "id"), _names(sketches, keys)
+    numbers = np.stack([np.searchsorted(keys, a), np.searchsorted(keys, b)])
+    by_name = names[numbers]
+    numbers = np.where(by_name[0] > by_name[1], numbers[::-1], numbers)
+    by_name.sort(axis=0)
+    order = np.lexsort((jaccards, by_name[1], by_name[0]))
+    with (
+        storage.atomic(job.output.part("pairs", pack, ".parquet")) as sink,
+        pq.ParquetWriter(sink, _PUBLIC_SCHEMA, compression="zstd") as writer,
+    ):
+        for start in range(0, len(order), ROWS_AT_ONCE):
+            mine = order[start : start + ROWS_AT_ONCE]
+            first, second = (ids.take(end[mine]).cast(pa.string()) for end in numbers)
+            writer.write_table(pa.table([first, second, jaccards[mine]], schema=_PUBLIC_SCHEMA))
+    return len(order)
+
+
+def _published(job: Job, number: int, pack: int) -> pa.Table:
+    """Returns those pairs of a file of work/pairs/ that belong into one file of pairs/."""
+    with storage.open_binary(job.output.part("work/pairs", number, ".arrow")) as source:
+        file = pa.ipc.open_file(source)
+        batches = range(pack, file.num_record_batches, PAIR_PACKS)
+        return pa.Table.from_batches(map(file.get_batch, batches), _PAIRS_SCHEMA)
 
 
 def finish(job: Job) -> None:

@@ -21,8 +21,8 @@ SHINGLES_AT_ONCE = 4_000_000  # 8 bytes each
 _SCHEMA = pa.schema(
     [
         ("row", pa.uint32()),
-        ("id", pa.string()),
-        ("priority", pa.binary()),
+        ("id", pa.large_string()),
+        ("priority", pa.large_binary()),
         ("scope", pa.uint64()),
         ("shingles", pa.large_list(pa.uint64())),
     ]
@@ -62,8 +62,8 @@ def write_sketches(job: Job, part: int, chunks: Iterable[bytes]) -> int:
                 mine = order.take(wanted)
                 columns = [
                     pa.array(wanted.astype(np.uint32)),
-                    table["id"].combine_chunks(),
-                    mine["priority"].combine_chunks(),
+                    table["id"].combine_chunks().cast(_SCHEMA.field("id").type),
+                    mine["priority"].combine_chunks().cast(_SCHEMA.field("priority").type),
                     mine["scope"].combine_chunks(),
                     pa.LargeListArray.from_arrays(ends, np.concatenate(sets)),
                 ]
