@@ -91,9 +91,11 @@ def run_stage(folder: Path, kind: str, stage: str) -> None:
         return
 
     def build(pipeline: Any) -> None:
+        import apache_beam as beam
+
         from pipeline.duplicates.flow import match
 
-        match(pipeline, (), job)
+        match(pipeline, pipeline | "ready" >> beam.Create([0]), job)
 
     execute(build, "local", 1, [])
     print(json.dumps(job.summaries("match")[0]))
@@ -132,11 +134,14 @@ def run_in_child(folder: str, kind: str, stage: str) -> tuple[Any, resource.stru
 def main() -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kinds", nargs="*", choices=list(SIZES), default=list(SIZES))
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(SIZES)}; else all")
     parser.add_argument("--documents", type=int, help="instead of the size of each set")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--stage", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    unknown = set(arguments.kinds) - set(SIZES)
+    if unknown:
+        parser.error(f"no such kind: {', '.join(sorted(unknown))}")
     if arguments.folder:
         run_stage(arguments.folder, arguments.kinds[0], arguments.stage)
         return
@@ -144,7 +149,7 @@ def main() -> None:
         "| documents | how many | seconds | CPU-seconds | peak, MB | pairs | uncompared | dropped |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for kind in arguments.kinds:
+    for kind in arguments.kinds or SIZES:
         measure(kind, arguments.documents or SIZES[kind])
 
 

@@ -219,8 +219,8 @@ class Steps:
 
         plain = Call.process
 
-        def process(call: Any, element: Any, *waited_for: Any) -> Iterator[Any]:
-            name, results = name_of(call.function), plain(call, element, *waited_for)
+        def process(call: Any, element: Any) -> Iterator[Any]:
+            name, results = name_of(call.function), plain(call, element)
             self.calls[name] = self.calls.get(name, 0) + 1
             while True:
                 start = time.process_time()
@@ -247,11 +247,12 @@ def name_of(function: Any) -> str:
 def match(root: Path, hashes_only: bool) -> dict[str, Any]:
     """Runs the match stage and returns what it took."""
     from pipeline.duplicates import flow, sketches
-    from pipeline.runners import execute, import_beam
+    from pipeline.runners import execute, import_beam, silence
 
     if hashes_only:
         sketches.Sets.jaccards = made_up  # type: ignore[method-assign, assignment]
-    import_beam()
+    silence()
+    beam = import_beam()
     job, steps = job_in(root), Steps()
     for place in Path(job.output.path("work")).iterdir():
         if place.is_dir() and place.name != "signatures":  # what an earlier round has done
@@ -259,7 +260,11 @@ def match(root: Path, hashes_only: bool) -> dict[str, Any]:
     steps.watch()
     before, _ = memory()
     wall, cpu = time.perf_counter(), time.process_time()
-    execute(lambda pipeline: flow.match(pipeline, (), job) and None, "local", 1, [])
+
+    def build(pipeline: Any) -> None:
+        flow.match(pipeline, pipeline | "ready" >> beam.Create([0]), job)
+
+    execute(build, "local", 1, [])
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     summary = job.summaries("match")[0]
     del summary["fingerprint"]
