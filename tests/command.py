@@ -8,9 +8,14 @@ import random
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -112,6 +117,23 @@ def kill_group(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Waits for something; False if the process ended before."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            return False
+        if ready():
+            return True
+        time.sleep(0.002)
+    raise AssertionError("nothing happened for two minutes")
+
+
+def committed(root: Path) -> int:
+    """Returns how many parts of all stages a run has finished so far."""
+    return len(list(root.glob("work/*/part-*.json")))
+
+
 def group(process: subprocess.Popen[str]) -> dict[int, str]:
     """Returns the living processes of a command's group, with their command lines (Linux)."""
     found = {}
@@ -148,3 +170,14 @@ def times(root: Path) -> dict[str, int]:
 def temporary_files(root: Path) -> list[Path]:
     """Returns what a broken-off write leaves behind."""
     return [path for path in root.rglob("*") if path.name.startswith(".")]
+
+
+def said_by(path: Path) -> str:
+    """Returns all that a file says: its bytes as they are, and the values of a table."""
+    data = path.read_bytes()
+    said = data.decode("utf-8", "replace")
+    if path.suffix == ".parquet":
+        said += repr(pq.read_table(path).to_pylist())
+    elif path.suffix == ".arrow":
+        said += repr(pa.ipc.open_file(data).read_all().to_pylist())
+    return said

@@ -1,13 +1,10 @@
 """Personal data planted everywhere a document has room for it is nowhere afterwards."""
 
-import base64
 import gzip
 import html
-import http.server
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +15,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from command import SMALL, Ended, end, environment, gristmill, group, kill_group, start
+from command import (
+    SMALL,
+    committed,
+    end,
+    environment,
+    gristmill,
+    group,
+    kill_group,
+    said_by,
+    start,
+    wait_until,
+)
 from conftest import CONFIG, changed, prose
 from tokenizers import Tokenizer
 
@@ -178,26 +186,15 @@ def hits(text: str) -> list[str]:
     return [name for name, parts in CANARIES.items() if any(part in text for part in parts)]
 
 
-def said_by(path: Path, files: list[str]) -> str:
-    """Returns all that a file says, its bytes and what they stand for, but for names of files."""
-    data = path.read_bytes()
-    said = data.decode("utf-8", "replace")
-    if path.parts[-2:] in (("work", "plan.json"), ("work", "run.json")):
-        for name in files:  # the run must find its inputs
-            said = said.replace(name, "")
-    if path.suffix == ".parquet":
-        said += repr(pq.read_table(path).to_pylist())
-    elif path.suffix == ".arrow":
-        said += repr(pa.ipc.open_file(data).read_all().to_pylist())
-    return said
-
-
 def leaks(folder: Path, inputs: Path) -> dict[str, list[str]]:
     """Returns which canaries are in which files of a folder, or in their names."""
     files = sorted((str(path) for path in inputs.rglob("*")), key=len, reverse=True)
     found = {}
     for path in folder.rglob("*"):
-        said = said_by(path, files) if path.is_file() else ""
+        said = said_by(path) if path.is_file() else ""
+        if path.parts[-2:] in (("work", "plan.json"), ("work", "run.json")):
+            for file in files:  # the run must find its inputs
+                said = said.replace(file, "")
         name = str(path.relative_to(folder))
         found[name] = hits(f"{name} {said}")
     return {name: names for name, names in found.items() if names}
@@ -297,19 +294,11 @@ def test_nothing_leaks(more: tuple[object, ...], place: Place) -> None:
         for row in pq.read_table(path)["redactions"].to_pylist()
     ]
     assert set().union(*counted) >= {name.split()[0] for name in CANARIES}
-    for words in (("verify",), ("report",), ("inspect",)):
-        shown = ["documents", "--json", "--limit", 9999] if words == ("inspect",) else []
-        looked = gristmill(*words, place.root, *shown)
+    documents = ("inspect", "documents", "--json", "--limit", 9999)
+    for words in (("verify",), ("report",), documents):
+        looked = gristmill(words[0], place.root, *words[1:])
         assert looked.code == 0
         place.assert_clean(looked.out, looked.err)
-
-
-def wait_until_committed(root: Path, parts: int, running: object) -> None:
-    deadline = time.monotonic() + 120
-    while len(list(root.glob("work/*/part-*.json"))) < parts:
-        assert time.monotonic() < deadline
-        assert running.poll() is None  # type: ignore[attr-defined]
-        time.sleep(0.002)
 
 
 @pytest.mark.slow
@@ -317,7 +306,7 @@ def wait_until_committed(root: Path, parts: int, running: object) -> None:
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_leaks_when_broken_off(sent: signal.Signals, workers: int, place: Place) -> None:
     process = start(*place.command("--workers", workers, "--debug"), **place.changes)
-    wait_until_committed(place.root, 2, process)
+    assert wait_until(lambda: committed(place.root) >= 2, process)
     os.killpg(process.pid, sent)
     while group(process) and sent == signal.SIGINT:
         time.sleep(0.02)
@@ -346,67 +335,6 @@ def test_nothing_leaks_when_a_worker_fails(workers: int, place: Place) -> None:
     assert 'sitecustomize.py", line 4, in measured' in ended.err
     assert "KeyError (its message is left out" in ended.err
     place.assert_clean(ended.out, ended.err)
-
-
-class Guarded(http.server.BaseHTTPRequestHandler):
-    """Gives a small corpus to who knows the password."""
-
-    body = b"".join(json.dumps({"text": prose(n)}).encode() + b"\n" for n in range(20))
-
-    def do_HEAD(self) -> None:
-        self._answer(b"")
-
-    def do_GET(self) -> None:
-        self._answer(self.body)
-
-    def _answer(self, body: bytes) -> None:
-        token = base64.b64encode(b"canary-user:canary-pass").decode()
-        known = self.headers.get("Authorization") == f"Basic {token}"
-        self.send_response(200 if known else 401)
-        self.send_header("Content-Length", str(len(self.body) if known else 0))
-        self.end_headers()
-        self.wfile.write(body if known else b"")
-
-    def log_message(self, *_: object) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture
-def guarded() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://canary-user:canary-pass@127.0.0.1:{server.server_port}/x.jsonl"
-        server.shutdown()
-
-
-def assert_no_password(ended: Ended, *folders: Path) -> None:
-    said = [ended.out, ended.err]
-    said += [
-        said_by(path, []) for folder in folders for path in folder.rglob("*") if path.is_file()
-    ]
-    assert not any("canary-" in text for text in said)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_password_in_an_inputs_url(workers: int, guarded: str, place: Place) -> None:
-    pytest.importorskip("aiohttp")
-    words = ("raw", "-i", guarded, "-o", place.root, "-s", "tokenizer.vocab_size=300")
-    ended = gristmill("run", *words, "--workers", workers, **place.changes)
-    assert ended.code == 0
-    assert json.loads((place.root / "manifest.json").read_text())["documents"]["read"] == 20
-    assert_no_password(ended, place.root, place.temporary)
-    again = gristmill("run", *words, "--dry-run", **place.changes)
-    assert again.code == 0
-    assert_no_password(again)
-
-
-def test_a_password_in_the_url_of_what_fails(guarded: str, place: Place) -> None:
-    pytest.importorskip("aiohttp")
-    wrong = guarded.replace("canary-pass", "canary-word")
-    for words in (("-i", wrong), ("-i", guarded, "-s", f"tokenizer.path={wrong}")):
-        ended = gristmill("run", "raw", *words, "-o", place.root, "--debug", **place.changes)
-        assert ended.code == 1
-        assert_no_password(ended, place.temporary)
 
 
 def test_the_environment_of_a_test_reaches_the_command(place: Place) -> None:

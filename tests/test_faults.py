@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from command import (
     SMALL,
     Ended,
+    committed,
     digests,
     end,
     gristmill,
@@ -26,10 +27,16 @@ from command import (
     start,
     temporary_files,
     times,
+    wait_until,
     write_corpus,
 )
 
 DOCUMENTS = 160
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "out"
 
 
 @pytest.fixture(scope="module")
@@ -51,31 +58,15 @@ def command(corpus: Path, root: Path, *more: object) -> tuple[object, ...]:
     return ("run", "gopher", "-i", corpus, "-o", root, *SMALL, *more)
 
 
-def committed(root: Path) -> int:
-    """Returns how many parts of all stages a run has finished so far."""
-    return len(list(root.glob("work/*/part-*.json")))
-
-
-def wait_until(ready: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
-    """Waits for something; False if the process ended before."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            return False
-        if ready():
-            return True
-        time.sleep(0.002)
-    raise AssertionError("nothing happened for two minutes")
-
-
-def assert_clean(ended: Ended) -> None:
-    """What every failure has in common."""
+def assert_failed(ended: Ended, code: int, *said: str) -> None:
+    """What every failure has in common: it says what happened, and no more."""
+    assert ended.code == code
+    for words in said:
+        assert words in ended.err.replace("\n", " ")
     assert ended.out == ""
     assert ended.err.lstrip().splitlines()[-1]
-    assert "Traceback" not in ended.err
-    assert "internal error" not in ended.err
-    assert "WARNING" not in ended.err
-    assert "INFO" not in ended.err
+    for words in ("Traceback", "internal error", "WARNING", "INFO", "SECRET"):
+        assert words not in ended.err
 
 
 def assert_same(root: Path, undisturbed: Path) -> None:
@@ -88,10 +79,9 @@ def assert_same(root: Path, undisturbed: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "workers"), [(1, 1), (2, 2)])
 def test_killed_at_random_points_and_run_again(
-    seed: int, workers: int, corpus: Path, undisturbed: Path, tmp_path: Path
+    seed: int, workers: int, corpus: Path, undisturbed: Path, root: Path
 ) -> None:
     choice = random.Random(seed)
-    root = tmp_path / "out"
     total = committed(undisturbed)
     kills = 0
     for _ in range(4 - workers):
@@ -110,9 +100,8 @@ def test_killed_at_random_points_and_run_again(
 
 
 def test_killed_before_its_first_file_was_whole(
-    corpus: Path, undisturbed: Path, tmp_path: Path
+    corpus: Path, undisturbed: Path, root: Path
 ) -> None:
-    root = tmp_path / "out"
     (root / "work").mkdir(parents=True)
     (root / "work" / ".0123456789abcdef.tmp").write_bytes(b"{")
     (root / "documents").mkdir()
@@ -123,10 +112,7 @@ def test_killed_before_its_first_file_was_whole(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("whom", ["main", "worker", "worker at its start"])
-def test_only_one_process_killed(
-    whom: str, corpus: Path, undisturbed: Path, tmp_path: Path
-) -> None:
-    root = tmp_path / "out"
+def test_only_one_process_killed(whom: str, corpus: Path, undisturbed: Path, root: Path) -> None:
     process = start(*command(corpus, root, "--workers", 2))
 
     def workers() -> list[int]:
@@ -151,18 +137,15 @@ def test_only_one_process_killed(
         assert in_process(*command(corpus, root)).code == 0
         assert_same(root, undisturbed)
     else:
-        assert ended.code == 1
-        assert "a worker process was killed or crashed" in ended.err
-        assert "the same command goes on from there" in ended.err.replace("\n", " ")
-        assert_clean(ended)
+        killed_by = "a worker process was killed or crashed"
+        assert_failed(ended, 1, killed_by, "the same command goes on from there")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "to_all"), [(1, True), (2, True), (2, False)])
 def test_interrupted(
-    workers: int, to_all: bool, corpus: Path, undisturbed: Path, tmp_path: Path
+    workers: int, to_all: bool, corpus: Path, undisturbed: Path, root: Path
 ) -> None:
-    root = tmp_path / "out"
     process = start(*command(corpus, root, "--workers", workers))
     assert wait_until(lambda: committed(root) >= 3, process)
     pressed = time.monotonic()
@@ -175,9 +158,7 @@ def test_interrupted(
     while group(process):
         assert time.monotonic() - pressed < 5
     ended = end(process)
-    assert ended.code == 130
-    assert "the same command goes on from there" in ended.err
-    assert_clean(ended)
+    assert_failed(ended, 130, "the same command goes on from there")
     assert not (root / "manifest.json").exists()
     kept = times(root / "work" / "mill")
     assert len(kept) >= 3
@@ -196,9 +177,7 @@ def test_interrupted_while_planning(corpus: Path, tmp_path: Path) -> None:
         "pipeline.cli.main()"
     )
     ended = python(code, *command(corpus, tmp_path / "out"))
-    assert ended.code == 130
-    assert "the same command goes on from there" in ended.err
-    assert_clean(ended)
+    assert_failed(ended, 130, "the same command goes on from there")
 
 
 def python(code: str, *words: object, **changes: str) -> Ended:
@@ -239,11 +218,7 @@ def test_full_disk(workers: int, corpus: Path, undisturbed: Path, tmp_path: Path
         root = disk / "out"
         run = in_process if workers == 1 else gristmill
         ended = run(*command(corpus, root, "--workers", workers))
-        assert ended.code == 1
-        assert "the disk is full" in ended.err
-        assert "Free some space" in ended.err
-        assert f"{root}/" in ended.err
-        assert_clean(ended)
+        assert_failed(ended, 1, "the disk is full", "Free some space", f"{root}/")
         assert 0 < committed(root) < committed(undisturbed)
         assert not (root / "manifest.json").exists()
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
@@ -254,10 +229,7 @@ def test_full_disk(workers: int, corpus: Path, undisturbed: Path, tmp_path: Path
 def test_output_on_a_read_only_disk(corpus: Path, tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=1m,ro") as disk:
         ended = gristmill(*command(corpus, disk / "out"))
-        assert ended.code == 1
-        assert "the file system is read-only" in ended.err
-        assert f"{disk}/out" in ended.err
-        assert_clean(ended)
+        assert_failed(ended, 1, "the file system is read-only", f"{disk}/out")
 
 
 @pytest.mark.parametrize(
@@ -265,7 +237,7 @@ def test_output_on_a_read_only_disk(corpus: Path, tmp_path: Path) -> None:
     [(1, "EACCES", "permission is denied"), (2, "ENOSPC", "the disk is full")],
 )
 def test_write_that_fails_in_a_worker(
-    workers: int, error: str, said: str, corpus: Path, tmp_path: Path
+    workers: int, error: str, said: str, corpus: Path, tmp_path: Path, root: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import errno, os, pathlib\n"
@@ -276,12 +248,9 @@ def test_write_that_fails_in_a_worker(
         "    return plain(self, target)\n"
         "pathlib.Path.replace = replace\n"
     )
-    root = tmp_path / "out"
     words = command(corpus, root, "--workers", workers)
     ended = gristmill(*words, PYTHONPATH=str(tmp_path))
-    assert ended.code == 1
-    assert f"cannot write {root}/documents/part-00004.parquet: {said}" in ended.err
-    assert_clean(ended)
+    assert_failed(ended, 1, f"cannot write {root}/documents/part-00004.parquet: {said}")
     assert workers > 1 or temporary_files(root) == []
 
 
@@ -311,7 +280,7 @@ def test_other_settings_broken_off_do_not_spoil_what_was_finished(
     over: str,
     corpus: Path,
     undisturbed: Path,
-    tmp_path: Path,
+    root: Path,
 ) -> None:
     # The output has finished parts; other settings overwrite some of their files and are broken
     # off before the markers change; then the first settings come back.
@@ -320,7 +289,6 @@ def test_other_settings_broken_off_do_not_spoil_what_was_finished(
         "bin": ("-s", "filters.gopher_quality.word_count.minimum=150"),
         "tokenize": ("-s", "tokenizer.vocab_size=350"),
     }[over]
-    root = tmp_path / "out"
     shutil.copytree(undisturbed, root)
     code = (
         "import os, pipeline.output, pipeline.cli\n"
@@ -346,13 +314,14 @@ def test_too_many_errors_fail_at_the_end_and_keep_everything(corpus: Path, tmp_p
 
     words = ("run", "raw", "-i", bad, "-o", tmp_path / "out", *SMALL)
     ended = in_process(*words)
-    assert ended.code == 1
-    assert "3 of 30 records could not be read (10.0%; allowed are 1.0%)" in ended.err
-    assert "no_text_field" in ended.err
-    assert "source.text_field" in ended.err
-    assert "max_error_rate" in ended.err
-    assert "SECRET" not in ended.err
-    assert_clean(ended)
+    assert_failed(
+        ended,
+        1,
+        "3 of 30 records could not be read (10.0%; allowed are 1.0%)",
+        "no_text_field",
+        "source.text_field",
+        "max_error_rate",
+    )
     before = times(tmp_path / "out" / "documents")
     assert len(before) > 1
 
@@ -375,22 +344,20 @@ def test_no_text_field_in_any_record(tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"body": "SECRET"}\n' * 5)
     ended = gristmill("run", "raw", "-i", bad, "-o", tmp_path / "out")
-    assert ended.code == 1
-    assert "5 of 5 records could not be read" in ended.err
-    assert "The record has no text field; set source.text_field" in ended.err
-    assert "SECRET" not in ended.err
-    assert_clean(ended)
+    assert_failed(
+        ended,
+        1,
+        "5 of 5 records could not be read",
+        "The record has no text field; set source.text_field",
+    )
 
 
-def test_every_document_dropped(corpus: Path, tmp_path: Path) -> None:
-    root = tmp_path / "out"
+def test_every_document_dropped(corpus: Path, root: Path) -> None:
     words = ("-s", "filters.gopher_quality.word_count.minimum=99999")
     ended = gristmill(*command(corpus, root, *words, "-s", "source.split_bytes=65536"))
-    assert ended.code == 1
-    assert f"no document was kept of {DOCUMENTS}" in ended.err
-    assert f"{root}/report/report.html" in ended.err
-    assert (root / "report" / "report.html").exists()
-    assert_clean(ended)
+    page = root / "report" / "report.html"
+    assert_failed(ended, 1, f"no document was kept of {DOCUMENTS}", str(page))
+    assert page.exists()
 
 
 @pytest.mark.parametrize(
@@ -409,9 +376,7 @@ def test_runner_or_its_options_refused(
     if words[-1] == "dask" and find_spec("dask"):
         pytest.skip("dask is installed here")
     ended = gristmill(*command(corpus, tmp_path / "out"), *words)
-    assert ended.code == 2
-    assert said in ended.err
-    assert_clean(ended)
+    assert_failed(ended, 2, said)
 
 
 @pytest.mark.parametrize(
@@ -419,26 +384,16 @@ def test_runner_or_its_options_refused(
     [
         ("recipe", "made by another recipe: gopher, not raw"),
         ("inputs", "made from other inputs: "),
+        ("folder", "made from other inputs: "),  # the same name means another file there
     ],
 )
 def test_output_of_something_else_is_left_alone(
     change: str, said: str, corpus: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    other = write_corpus(tmp_path / "other.jsonl", 20)
+    other = write_corpus(tmp_path / corpus.name, 20)
     before = times(undisturbed)
-    recipe, source = ("raw", corpus) if change == "recipe" else ("gopher", other)
-    ended = gristmill("run", recipe, "-i", source, "-o", undisturbed, *SMALL)
-    assert ended.code == 2
-    assert said in ended.err
-    assert "another --output" in ended.err
-    assert_clean(ended)
+    recipe = "raw" if change == "recipe" else "gopher"
+    source = {"recipe": corpus, "inputs": other, "folder": corpus.name}[change]
+    ended = gristmill("run", recipe, "-i", source, "-o", undisturbed, *SMALL, cwd=tmp_path)
+    assert_failed(ended, 2, said, "another --output")
     assert times(undisturbed) == before
-
-
-def test_same_name_in_another_folder_is_another_input(
-    corpus: Path, undisturbed: Path, tmp_path: Path
-) -> None:
-    write_corpus(tmp_path / corpus.name, 20)
-    ended = gristmill("run", "gopher", "-i", corpus.name, "-o", undisturbed, *SMALL, cwd=tmp_path)
-    assert ended.code == 2
-    assert "made from other inputs" in ended.err

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command import said_by
 from conftest import CANARIES, CONFIG, make_test_job, prose, run_stages
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -56,16 +57,7 @@ def measure(text: str, recipe=RAW, **fields) -> Row:
 
 
 def everything_written(root: str) -> str:
-    """Returns all that an output's files say: tables' values, and all bytes as they are."""
-    said = []
-    for path in sorted(Path(root).rglob("*")):
-        if path.is_file():
-            said.append(path.read_bytes().decode("utf-8", "replace"))
-            if path.suffix == ".parquet":
-                said.append(repr(pq.read_table(path).to_pylist()))
-            elif path.suffix == ".arrow":
-                said.append(repr(pa.ipc.open_file(path).read_all().to_pylist()))
-    return "\n".join(said)
+    return "\n".join(said_by(path) for path in sorted(Path(root).rglob("*")) if path.is_file())
 
 
 # --- one row for each record -------------------------------------------------------------------
