@@ -3,8 +3,6 @@
 benchmarks/parity.py compares the decisions, benchmarks/filters.py the time that they take.
 """
 
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.peer import Peer
 from filters.document import Document
 from filters.language import model_path
 from filters.registry import FILTERS, apply
@@ -179,30 +178,6 @@ def peer_outcome(answer: Sequence[Any]) -> Outcome:
     return Outcome(name, REASONS[name].get(reason, f"datatrove's {reason}"), text)
 
 
-class Peer:
-    """peer_filters.py in datatrove's own environment; to be used as a context."""
-
-    def __init__(self, python: str, work: Path, languages: Sequence[str]) -> None:
-        script = Path(__file__).with_name("peer_filters.py")
-        self.process = subprocess.Popen(
-            [python, str(script), str(work), str(model_path()), ",".join(languages)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def __enter__(self) -> "Peer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def ask(self, command: str) -> Any:
-        """Sends a command and waits for the answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{command}\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+def filters_peer(python: str, work: Path, languages: Sequence[str]) -> Peer:
+    """Returns peer_filters.py in datatrove's own environment; to be used as a context."""
+    return Peer(python, "peer_filters.py", work, model_path(), ",".join(languages))

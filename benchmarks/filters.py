@@ -34,7 +34,7 @@ from typing import Any
 # A script's own folder comes first, where `filters` is this very file.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.decisions import FOUR, LISTS, Peer, Step, make_steps, run
+from benchmarks.decisions import FOUR, LISTS, Step, filters_peer, make_steps, run
 from benchmarks.parity import document, planted_lists, prepare, read_records
 from filters.compiled.language import identify
 from filters.document import Document
@@ -99,7 +99,7 @@ def print_speed(path: str, megabytes: float, rounds: int, peer_python: str | Non
         print(f"median (lowest to highest) of {rounds} rounds.\n", flush=True)
         seconds: dict[str, dict[str, list[float]]] = {name: {} for name in MEASURED}
         steps = {compiled: make_steps(work, ["en"], compiled) for compiled in (False, True)}
-        peer = stack.enter_context(Peer(peer_python, work, ["en"])) if peer_python else None
+        peer = stack.enter_context(filters_peer(peer_python, work, ["en"])) if peer_python else None
         for number in range(rounds + 1):
             for name, names in MEASURED.items():
                 for variant, (compiled, words) in VARIANTS.items():

@@ -37,9 +37,9 @@ from benchmarks.decisions import (
     GOLDEN,
     LISTS,
     Outcome,
-    Peer,
     Step,
     decide,
+    filters_peer,
     make_steps,
     peer_outcome,
 )
@@ -246,7 +246,7 @@ def print_input(path: str, peer_python: str, lists: Path | None, languages: list
         work = Path(folder)
         prepare(work, records, lists)
         steps = make_steps(work, languages)
-        with Peer(peer_python, work, languages) as peer:
+        with filters_peer(peer_python, work, languages) as peer:
             compared = {
                 name: compare(
                     name, [steps[each] for each in CHAINS.get(name, (name,))], records, answers
@@ -261,7 +261,7 @@ def print_input(path: str, peer_python: str, lists: Path | None, languages: list
 
 def write_golden(peer_python: str) -> None:
     """Writes datatrove's decisions on the golden documents."""
-    with Peer(peer_python, GOLDEN, ["en"]) as peer:
+    with filters_peer(peer_python, GOLDEN, ["en"]) as peer:
         decisions = peer.ask("decide")
     lines = (f"{json.dumps(name)}: {json.dumps(rows)}" for name, rows in decisions.items())
     text = ",\n".join(lines)

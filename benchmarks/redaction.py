@@ -24,12 +24,12 @@ of some texts that break patterns.
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import gold
 from benchmarks.gold import Found, Text
 from benchmarks.hostile_numbers import hostile_texts
+from benchmarks.peer import Peer
 from filters.redaction import DEFAULT_REGIONS, find, redact
 from pipeline.sources.plan import plan
 from pipeline.sources.read import read
@@ -53,37 +54,16 @@ MASK = {
 }
 
 
-class Peer:
-    """peer_redaction.py in Presidio's own environment; to be used as a context."""
-
-    def __init__(self, python: str, texts: Sequence[str], regions: Sequence[str] = ()) -> None:
-        self.file = tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".jsonl")  # noqa: SIM115
-        self.file.writelines(f"{json.dumps(text)}\n" for text in texts)
-        self.file.flush()
-        script = Path(__file__).with_name("peer_redaction.py")
-        self.process = subprocess.Popen(
-            [python, str(script), self.file.name, ",".join(regions)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def __enter__(self) -> "Peer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.file.close()
-
-    def ask(self, command: str) -> Any:
-        """Sends a command and waits for the answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{command}\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+@contextmanager
+def redaction_peer(
+    python: str, texts: Sequence[str], regions: Sequence[str] = ()
+) -> Iterator[Peer]:
+    """Gives peer_redaction.py in Presidio's own environment."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".jsonl") as file:
+        file.writelines(f"{json.dumps(text)}\n" for text in texts)
+        file.flush()
+        with Peer(python, "peer_redaction.py", file.name, ",".join(regions)) as peer:
+            yield peer
 
 
 # --- gold -------------------------------------------------------------------------------------
@@ -122,7 +102,7 @@ def peer_runs(python: str, texts: Sequence[Text], labels: dict[str, str]) -> tup
     """Returns what the peer says of itself, and its hits with its and with our regions."""
     runs, about = [], ""
     for regions in ((), DEFAULT_REGIONS):
-        with Peer(python, [text.text for text in texts], regions) as peer:
+        with redaction_peer(python, [text.text for text in texts], regions) as peer:
             about = peer.ask("about")
             runs.append(of_our_types(peer.ask("find"), labels))
     return about, runs
@@ -289,7 +269,7 @@ def print_speed(paths: Sequence[str], rounds: int, peer_python: str | None) -> N
 def peer_speed(python: str, texts: Sequence[str]) -> str:
     """Returns MB per CPU second of the peer on some of the documents, about 0.2 MB."""
     some = texts[:: max(1, round(megabytes(texts) / 0.2))]
-    with Peer(python, some) as peer:
+    with redaction_peer(python, some) as peer:
         peer.ask("time")
         return f"{megabytes(some) / peer.ask('time'):.3f}"
 
