@@ -1,7 +1,7 @@
 """The report page's section on duplicates."""
 
 import pytest
-from test_pipeline_report_page import Page, found_duplicates
+from report_example import Page, found_duplicates
 
 from pipeline.report_duplicates import MOST_SOURCES, duplicates
 from pipeline.report_markup import join
