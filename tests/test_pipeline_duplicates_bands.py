@@ -28,6 +28,7 @@ from pipeline.duplicates.bands import (
     write_candidates,
 )
 from pipeline.duplicates.exact import _REPEAT, write_repeats
+from pipeline.duplicates.packs import packed, unpacked
 from pipeline.duplicates.priority import ORDER_SCHEMA
 from pipeline.duplicates.signatures import Marks, signatures_batch, signatures_schema
 
@@ -187,7 +188,7 @@ def test_candidates_of_a_pack(job_of):
         tuple(pair)
         for pack, data in found
         if pack < PAIR_PACKS
-        for pair in np.frombuffer(data, "<u8").reshape(-1, 2).tolist()
+        for pair in unpacked(data).reshape(-1, 2).tolist()
     }
     assert pairs == set(combinations(range(ALL_PAIRS_UP_TO), 2))
 
@@ -201,7 +202,7 @@ def test_candidates_in_files(job_of):
     """Pairs and large buckets that several packs gave are there once, in order."""
     job = job_of([{"id": "a", "text": "a"}], "raw", DEDUP)
     pairs = np.array([[1, 5], [0, 7]], "<u8")
-    rows = list(write_candidates(job, 3, [b"", pairs.tobytes(), pairs[:1].tobytes()]))
+    rows = list(write_candidates(job, 3, [b"", packed(pairs), packed(pairs[:1])]))
     assert read_pairs(job, 3).tolist() == [[0, 7], [1, 5]]
     assert [(part, np.frombuffer(data, "<u4").tolist()) for part, data in rows] == [
         (0, [0, 1, 5, 7])
@@ -240,7 +241,7 @@ def test_pairs_in_packs(pairs):
     found, where = [], {}
     for pack, data in pair_packs(Planned(), array):
         assert 0 <= pack < PAIR_PACKS
-        mine = [tuple(pair) for pair in np.frombuffer(data, "<u8").reshape(-1, 2).tolist()]
+        mine = [tuple(pair) for pair in unpacked(data).reshape(-1, 2).tolist()]
         assert all(where.setdefault(pair, pack) == pack for pair in mine)
         found += mine
     wanted = [(min(pair), max(pair)) for pair in pairs]
@@ -251,7 +252,7 @@ def test_pairs_in_packs(pairs):
 def test_distinct_pairs_are_ascending_and_each_once(pairs, rng):
     rows = [*pairs, *pairs[:5]]
     rng.shuffle(rows)
-    chunks = [np.array(rows[k : k + 7], "<u8").tobytes() for k in range(0, len(rows), 7)]
+    chunks = [packed(np.array(rows[k : k + 7], "<u8")) for k in range(0, len(rows), 7)]
     assert distinct_pairs([b"", *chunks]).tolist() == [list(pair) for pair in sorted(set(pairs))]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.duplicates.packs import by_part, keys_of, parts_of, rows_of, split
+from pipeline.duplicates.packs import by_part, keys_of, packed, parts_of, rows_of, split, unpacked
 
 PARTS = st.integers(0, 2**31 - 1)
 ROWS = st.integers(0, 2**32 - 1)
@@ -20,6 +20,14 @@ def test_a_key_holds_part_and_row(part, rows):
 def test_rows_may_be_of_any_type_of_integers():
     for kind in (np.int64, np.uint32, np.uint64, np.uint16):
         assert keys_of(3, np.array([7], kind)).tolist() == [3 << 32 | 7]
+
+
+@given(HASHES)
+def test_numbers_are_packed_and_unpacked(numbers):
+    array = np.array(numbers, np.uint64)
+    assert unpacked(packed(array)).tolist() == numbers
+    assert unpacked(b"").tolist() == []
+    assert len(packed(np.arange(10_000, dtype=np.uint64))) < 40_000
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), max_size=40))

@@ -20,9 +20,11 @@ from pipeline.duplicates.packs import (
     by_part,
     distinct,
     keys_of,
+    packed,
     parts_of,
     rows_of,
     split,
+    unpacked,
 )
 from pipeline.duplicates.priority import dedup_of, read_order
 from pipeline.output import Job
@@ -134,15 +136,15 @@ def read_buckets(job: Job, again: int, pack: int) -> pa.Table:
 def pair_packs(job: Job, pairs: Keys) -> Keyed:
     """Yields the pairs, the smaller key first, in packs; none of two documents of the reference."""
     pairs = np.sort(pairs, axis=1)
-    pairs = np.ascontiguousarray(pairs[parts_of(pairs[:, 0]) < job.n_parts], "<u8")
+    pairs = pairs[parts_of(pairs[:, 0]) < job.n_parts]
     hashes = pairs[:, 0] * _SPREAD
     for pack, members in split(hashes, PAIR_PACKS):
-        yield pack, pairs[members].tobytes()
+        yield pack, packed(pairs[members])
 
 
 def distinct_pairs(chunks: Iterable[bytes]) -> Keys:
     """Returns the pairs of one pack, uint64[k, 2], each once and in ascending order."""
-    return unique_pairs(np.frombuffer(b"".join(chunks), "<u8").reshape(-1, 2))
+    return unique_pairs(np.concatenate([np.empty(0, np.uint64), *map(unpacked, chunks)]))
 
 
 def documents_in(keys: Keys) -> Keyed:

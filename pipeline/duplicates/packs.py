@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 Keys = NDArray[np.uint64]
@@ -28,6 +29,21 @@ def rows_of(keys: Keys) -> NDArray[np.uint32]:
 def parts_of(keys: Keys) -> NDArray[np.int64]:
     """Returns the parts of keys."""
     return (keys >> np.uint64(32)).astype(np.int64)
+
+
+def packed(numbers: NDArray[np.uint64]) -> bytes:
+    """Returns numbers as bytes, compressed: a shuffle may hold all of them in memory."""
+    data = np.ascontiguousarray(numbers, "<u8")
+    compressed: bytes = pa.compress(data, codec="zstd", asbytes=True)
+    return data.nbytes.to_bytes(8, "little") + compressed
+
+
+def unpacked(chunk: bytes) -> NDArray[np.uint64]:
+    """Returns the numbers that `packed` was given, uint64[n]; none for an empty chunk."""
+    if not chunk:
+        return np.empty(0, np.uint64)
+    size = int.from_bytes(chunk[:8], "little")
+    return np.frombuffer(pa.decompress(memoryview(chunk)[8:], size, codec="zstd"), "<u8")
 
 
 def distinct(numbers: NDArray[Any]) -> NDArray[Any]:
