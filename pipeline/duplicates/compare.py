@@ -36,7 +36,7 @@ from pipeline.duplicates.sketches import Sets, Sketches
 from pipeline.output import Job
 
 PAIRS_AT_ONCE = 1_000_000
-PASSES = 4  # the pairs of small buckets, then three times the leaders of large ones
+PASSES = 5  # the pairs of small buckets, then four times the leaders of large ones
 REST_UP_TO = 1 << 10  # documents of a bucket, similar to no leader, of which all pairs are compared
 REPLACEMENTS = 1 << 15  # pairs of a kept and a dropped document in a large bucket
 ROWS_AT_ONCE = 1 << 16  # of a file of pairs/; ids have up to 4,096 characters, a column 2 GB
