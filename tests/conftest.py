@@ -236,22 +236,22 @@ class _Match:
             self.near()
 
     def near(self) -> None:
-        from pipeline.duplicates import bands, compare, sketches
+        from pipeline.duplicates import bands, candidates, compare, leaders, sketches
 
         job = self.job
         packs = [pack for part in self.every for pack in bands.band_packs(job, part)]
         found = self.each(bands.candidate_packs, self.grouped(packs))
-        candidates = self.grouped(found, bands.CANDIDATE_PACKS)
-        for part, chunks in self.grouped(self.each(bands.write_candidates, candidates)):
+        packs = self.grouped(found, bands.CANDIDATE_PACKS)
+        for part, chunks in self.grouped(self.each(candidates.write_candidates, packs)):
             sketches.write_sketches(job, part, chunks)
         for pack in self.mixed(range(bands.PAIR_PACKS)):
-            compare.compare(job, pack, bands.read_pairs(job, pack))
+            compare.compare(job, pack, candidates.read_candidates(job, pack))
         self.choose(0)
         for again in range(1, compare.PASSES):
             led = [
                 found
                 for pack in self.mixed(range(bands.BUCKET_PACKS))
-                for found in compare.leaders_of_buckets(job, pack, again)
+                for found in leaders.leaders_of_buckets(job, pack, again)
             ]
             for pack, chunks in self.grouped(led, bands.PAIR_PACKS):
                 compare.compare(job, pack, bands.distinct_pairs(chunks), again)

@@ -17,7 +17,7 @@ from conftest import CONFIG, changed, make_test_job, prose, run_stages
 from rich.console import Console
 
 from pipeline import runners
-from pipeline.duplicates import compare
+from pipeline.duplicates import leaders
 from pipeline.duplicates.bands import ALL_PAIRS_UP_TO
 from pipeline.recipe import load_recipe
 from pipeline.run import make_job, run
@@ -142,7 +142,7 @@ def plain(tmp_path_factory) -> dict:
 
 
 def test_the_corpus_leaves_pairs_out_where_the_bounds_are_narrow(tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "REST_UP_TO", 1)
+    monkeypatch.setattr(leaders, "REST_UP_TO", 1)
     job = make_test_job(tmp_path, mixed(3, 0), "raw", ["dedup={}", "dedup.over=all", *SETTINGS])
     run_stages(job, until="match")
     assert job.summaries("match")[0]["uncompared"] > 0

@@ -12,8 +12,6 @@ from dedup.minhash import reference_band_hashes
 from pipeline.arrow_files import write_arrow
 from pipeline.duplicates.bands import (
     ALL_PAIRS_UP_TO,
-    BUCKET_PACKS,
-    CANDIDATE_PACKS,
     PACKS,
     PAIR_PACKS,
     _entries,
@@ -23,9 +21,6 @@ from pipeline.duplicates.bands import (
     documents_in,
     packs_of_band,
     pair_packs,
-    read_buckets,
-    read_pairs,
-    write_candidates,
 )
 from pipeline.duplicates.exact import _REPEAT, write_repeats
 from pipeline.duplicates.packs import packed, unpacked
@@ -196,32 +191,6 @@ def test_candidates_of_a_pack(job_of):
 def test_a_pack_of_nothing(job_of):
     job = job_of([{"id": "a", "text": "a"}], "raw", DEDUP)
     assert list(candidate_packs(job, 0, [])) == []
-
-
-def test_candidates_in_files(job_of):
-    """Pairs and large buckets that several packs gave are there once, in order."""
-    job = job_of([{"id": "a", "text": "a"}], "raw", DEDUP)
-    pairs = np.array([[1, 5], [0, 7]], "<u8")
-    rows = list(write_candidates(job, 3, [b"", packed(pairs), packed(pairs[:1])]))
-    assert read_pairs(job, 3).tolist() == [[0, 7], [1, 5]]
-    assert [(part, np.frombuffer(data, "<u4").tolist()) for part, data in rows] == [
-        (0, [0, 1, 5, 7])
-    ]
-    one, other = np.arange(3, dtype="<u8"), np.array([2, 2**32], "<u8")
-    chunks = [other.tobytes(), one.tobytes(), b"", other.tobytes()]
-    rows = list(write_candidates(job, PAIR_PACKS + 2, chunks))
-    assert read_buckets(job, 0, 2).to_pylist() == [
-        {"documents": documents.tolist(), "left_out": 0} for documents in (one, other)
-    ]
-    assert [part for part, _ in rows] == [0, 1]
-
-
-def test_no_candidates_have_files_too(job_of):
-    job = job_of([{"id": "a", "text": "a"}], "raw", DEDUP)
-    for pack in range(CANDIDATE_PACKS):
-        assert list(write_candidates(job, pack, [b""])) == []
-    assert [read_pairs(job, pack).shape for pack in range(PAIR_PACKS)] == [(0, 2)] * PAIR_PACKS
-    assert all(len(read_buckets(job, 0, pack)) == 0 for pack in range(BUCKET_PACKS))
 
 
 KEYS = st.integers(0, 5).flatmap(lambda part: st.integers(0, 3).map(lambda row: part << 32 | row))

@@ -1,42 +1,24 @@
-"""The pairs of a run against all pairs of its documents, and how large buckets are compared."""
+"""The pairs of a run against all pairs of its documents."""
 
 import dataclasses
 import random
-from itertools import combinations
 
 import datasketch
 import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import changed, make_test_job, prose, run_stages
-from duplicates_rows import pairs_of
+from duplicates_rows import brute_force, pairs_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup.shingles import normalise, shingle_hashes
+from dedup.shingles import shingle_hashes
 from pipeline import storage
 from pipeline.duplicates import bands, compare, sketches
 from pipeline.output import Output
 from pipeline.recipe import Recipe
 
 DEDUP = ["dedup={}"]
-
-
-def shingles(text: str, size: int = 5) -> set[str]:
-    words = normalise(text).split()
-    if len(words) < size:
-        return {" ".join(words)} if words else set()
-    return {" ".join(words[k : k + size]) for k in range(len(words) - size + 1)}
-
-
-def brute_force(rows, size: int = 5) -> dict[tuple[str, str], float]:
-    """Returns the Jaccard of all pairs of documents, from sets of strings."""
-    sets = sorted((row["id"], shingles(row["text"], size)) for row in rows)
-    return {
-        (a, b): len(one & other) / len(one | other)
-        for (a, one), (b, other) in combinations(sets, 2)
-        if one or other
-    }
 
 
 def family(seed: int, count: int = 40) -> list[dict]:
@@ -202,42 +184,6 @@ def test_a_large_bucket_of_near_copies_costs_one_pair_each(job_of):
     assert summary["uncompared"] == 0
     assert summary["pairs"] == len(pairs_of(job)) < 90 * 89 // 4
     assert summary["near_duplicates"] == 89
-
-
-def unlike(count: int) -> list[dict]:
-    """Returns documents in one large bucket of which each is near one other and unlike the rest.
-
-    With a single band of a single row, a shingle that all have is enough for the same bucket.
-    """
-    return [
-        {"id": f"{side}{n:02}", "text": f"{prose(n, words=60)} {side}"}
-        for n in range(count)
-        for side in ("one", "two")
-    ]
-
-
-def test_pairs_of_a_large_bucket_are_found_or_counted(job_of, monkeypatch):
-    """Every bucket of four is large; among unlike documents leaders are few, so some are left."""
-    monkeypatch.setattr(bands, "ALL_PAIRS_UP_TO", 3)
-    monkeypatch.setattr(compare, "REST_UP_TO", 1)
-    rows = unlike(20)
-    truth = brute_force(rows)
-    similar = {pair for pair, jaccard in truth.items() if jaccard >= 0.8}
-    assert len(similar) == 20
-    left = []
-    for leaders in (1, 100):
-        settings = ["dedup.minhash={bands: 40, rows: 1}", f"dedup.minhash.leaders={leaders}"]
-        job = job_of(rows, "raw", settings, out=f"out-{leaders}")
-        run_stages(job)
-        found = pairs_of(job)
-        assert found == {pair: truth[pair] for pair in found}
-        summary = job.summaries("match")[0]
-        assert summary["large_buckets"] > 0
-        left.append(summary["uncompared"])
-        if leaders == 100:
-            assert similar <= found.keys()
-            assert summary["near_duplicates"] == 20
-    assert left[0] > left[1] == 0
 
 
 # --- what is left of other settings --------------------------------------------------------------

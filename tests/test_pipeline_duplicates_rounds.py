@@ -18,7 +18,7 @@ from rich.console import Console
 
 from dedup.survivors import DECISION
 from pipeline import flow
-from pipeline.duplicates import choice, compare, rounds
+from pipeline.duplicates import choice, leaders, rounds
 from pipeline.duplicates.compare import PASSES
 from pipeline.errors import UserError, VerificationError, from_worker
 from pipeline.output import Job
@@ -96,8 +96,8 @@ def matched(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A job that is matched, with something to compare in every pass."""
     job = hard_job(tmp_path_factory.mktemp("matched"), 5)
     with pytest.MonkeyPatch.context() as bounds:  # else the second pass settles all
-        bounds.setattr(compare, "REST_UP_TO", 1)
-        bounds.setattr(compare, "REPLACEMENTS", 0)
+        bounds.setattr(leaders, "REST_UP_TO", 1)
+        bounds.setattr(leaders, "REPLACEMENTS", 0)
         run_stages(job, until="match")
     assert all(choice.compared(job, again) for again in range(PASSES))
     return job

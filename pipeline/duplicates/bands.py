@@ -8,11 +8,10 @@ bytes a document. With so short a hash a few documents meet by chance; the exact
 from collections.abc import Iterable
 
 import numpy as np
-import pyarrow as pa
 
 from dedup.candidates import candidates, unique_pairs
 from dedup.minhash import band_hashes
-from pipeline.arrow_files import read_arrow, write_arrow
+from pipeline.arrow_files import read_arrow
 from pipeline.duplicates.exact import repeats
 from pipeline.duplicates.packs import (
     Keyed,
@@ -35,7 +34,6 @@ BUCKET_PACKS = 16
 CANDIDATE_PACKS = PAIR_PACKS + BUCKET_PACKS
 ALL_PAIRS_UP_TO = 64
 
-_BUCKETS_SCHEMA = pa.schema([("documents", pa.large_list(pa.uint64())), ("left_out", pa.int64())])
 _HEADER = np.dtype([("part", "<u4"), ("block", "<u4"), ("entries", "<u4")])
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _BLOCK = 1 << 16  # rows that 2 bytes tell apart
@@ -94,43 +92,6 @@ def candidate_packs(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
     for bucket in found.buckets:
         number = int((bucket[:1] * _SPREAD >> np.uint64(32))[0]) % BUCKET_PACKS
         yield PAIR_PACKS + number, bucket.tobytes()
-
-
-def write_candidates(job: Job, pack: int, chunks: Iterable[bytes]) -> Keyed:
-    """Writes one pack of pairs, or of large buckets, to work/candidates/ or work/buckets/.
-
-    Yields:
-        For each part, the rows of its documents that are compared.
-    """
-    if pack < PAIR_PACKS:
-        documents = distinct_pairs(chunks)
-        pairs = pa.table({"a": documents[:, 0], "b": documents[:, 1]})
-        write_arrow(job.output.part("work/candidates", pack, ".arrow"), pairs)
-    else:
-        buckets = [np.frombuffer(bucket, "<u8") for bucket in sorted(set(chunks)) if bucket]
-        write_buckets(job, 0, pack - PAIR_PACKS, buckets, [0] * len(buckets))
-        documents = np.concatenate([np.empty(0, np.uint64), *buckets])
-    yield from documents_in(documents)
-
-
-def read_pairs(job: Job, pack: int) -> Keys:
-    """Reads one pack of the pairs to compare, uint64[k, 2]."""
-    table = read_arrow(job.output.part("work/candidates", pack, ".arrow"))
-    return np.column_stack([table["a"].to_numpy(), table["b"].to_numpy()])
-
-
-def write_buckets(
-    job: Job, again: int, pack: int, buckets: list[Keys], left_out: list[int]
-) -> None:
-    """Writes one pack of large buckets: their documents, and how many pairs a pass leaves out."""
-    columns = [pa.array(buckets, _BUCKETS_SCHEMA.types[0]), left_out]
-    table = pa.table(columns, schema=_BUCKETS_SCHEMA)
-    write_arrow(job.output.part("work/buckets", again * BUCKET_PACKS + pack, ".arrow"), table)
-
-
-def read_buckets(job: Job, again: int, pack: int) -> pa.Table:
-    """Reads one pack of large buckets after a pass: columns documents, left_out."""
-    return read_arrow(job.output.part("work/buckets", again * BUCKET_PACKS + pack, ".arrow"))
 
 
 def pair_packs(job: Job, pairs: Keys) -> Keyed:

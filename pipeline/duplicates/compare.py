@@ -3,134 +3,27 @@
 `work/pairs/` holds the pairs by the documents' keys, `pairs/` by their ids.
 """
 
-from collections.abc import Generator, Iterable, Iterator
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dedup.candidates import (
-    Numbers,
-    Similar,
-    leader_pairs,
-    led_by,
-    replacement_pairs,
-    unique_pairs,
-)
 from dedup.survivors import find
 from pipeline import storage
 from pipeline.arrow_files import read_arrow
-from pipeline.duplicates.bands import (
-    BUCKET_PACKS,
-    PAIR_PACKS,
-    pair_packs,
-    read_buckets,
-    write_buckets,
-)
-from pipeline.duplicates.packs import Keyed, Keys, by_part, distinct, rows_of, split
-from pipeline.duplicates.priority import dedup_of
-from pipeline.duplicates.settings import MinHash
-from pipeline.duplicates.sketches import Sets, Sketches
+from pipeline.duplicates.bands import BUCKET_PACKS, PAIR_PACKS
+from pipeline.duplicates.candidates import read_buckets
+from pipeline.duplicates.packs import Keys, distinct, split
+from pipeline.duplicates.sketches import Sketches
 from pipeline.output import Job
 
 PAIRS_AT_ONCE = 1_000_000
 PASSES = 5  # the pairs of small buckets, then four times the leaders of large ones
-REST_UP_TO = 1 << 10  # documents of a bucket, similar to no leader, of which all pairs are compared
-REPLACEMENTS = 1 << 15  # pairs of a kept and a dropped document in a large bucket
 ROWS_AT_ONCE = 1 << 16  # of a file of pairs/; ids have up to 4,096 characters, a column 2 GB
 
 _PAIRS_SCHEMA = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("jaccard", pa.float64())])
 _PUBLIC_SCHEMA = pa.schema([("a", pa.string()), ("b", pa.string()), ("jaccard", pa.float64())])
-
-
-def leaders_of_buckets(job: Job, pack: int, again: int) -> Keyed:
-    """Yields packs of the pairs to compare in large buckets.
-
-    Only documents that are kept so far are compared: what stands for the others is settled. Writes
-    the buckets again, with the number of pairs that are left out now.
-
-    Args:
-        job: The run.
-        pack: The buckets' pack.
-        again: The pass, 1 or more.
-    """
-    minhash = dedup_of(job).minhash
-    assert minhash is not None
-    before = read_buckets(job, again - 1, pack)
-    buckets = [documents.values.to_numpy() for documents in before["documents"]]
-    if not buckets:
-        write_buckets(job, again, pack, [], [])
-        return
-    sketches = Sketches(job)
-    known = distinct(np.concatenate(buckets))
-    known = known[np.argsort(~sketches.ranks(known))]
-    dropped = _dropped(job, known)
-    order, sets = np.argsort(known), sketches.sets(known)
-    left_out = []
-
-    def compared() -> Iterator[Numbers]:
-        for bucket in buckets:
-            places, _ = find(known[order], bucket)
-            numbers = np.sort(order[places])
-            left_out.append((yield from _led(sets, numbers, dropped[numbers], minhash)))
-
-    for pairs in _many_at_once(compared()):
-        yield from pair_packs(job, known[pairs])
-    write_buckets(job, again, pack, buckets, left_out)
-
-
-def _led(
-    sets: Sets, bucket: Numbers, dropped: NDArray[np.bool_], minhash: MinHash
-) -> Generator[Numbers, None, int]:
-    """Yields the pairs to compare in a bucket, some at a time; returns how many are left out.
-
-    Args:
-        sets: The shingle sets of all documents.
-        bucket: int64[n], numbers of documents, in order of priority and ascending.
-        dropped: bool[n], for which of them another one stands so far.
-        minhash: Says who is similar, and how many lead.
-    """
-
-    def similar_in(members: Numbers) -> Similar:
-        mine = sets.some(members)
-
-        def similar(leader: int, others: Numbers) -> NDArray[np.bool_]:
-            pairs = np.searchsorted(members, led_by(leader, others))
-            return np.asarray(mine.jaccards(pairs) >= minhash.threshold)
-
-        return similar
-
-    kept = bucket[~dropped]
-    left_out = yield from leader_pairs(kept, similar_in(kept), minhash.leaders, REST_UP_TO)
-    yield from replacement_pairs(kept, bucket[dropped], similar_in(bucket), REPLACEMENTS)
-    return left_out
-
-
-def _many_at_once(blocks: Iterable[Numbers]) -> Iterator[Keys]:
-    """Yields pairs many at a time; those of several bands that come together count once."""
-    held, count = [np.empty((0, 2), np.uint64)], 0
-    for block in blocks:
-        held.append(block.astype(np.uint64))
-        count += len(block)
-        if count > PAIRS_AT_ONCE:
-            held = [unique_pairs(np.concatenate(held))]
-            count = len(held[0])
-            if count > PAIRS_AT_ONCE // 2:
-                yield held[0]
-                held, count = [], 0
-    yield unique_pairs(np.concatenate([np.empty((0, 2), np.uint64), *held]))
-
-
-def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:
-    """Returns bool[n]: for which documents another one stands, as chosen so far."""
-    dropped = np.zeros(len(keys), dtype=bool)
-    for part, places in by_part(keys):
-        if part < job.n_parts:
-            near = read_arrow(job.output.part("work/near", part, ".arrow"))
-            _, dropped[places] = find(near["row"].to_numpy(), rows_of(keys[places]))
-    return dropped
 
 
 def compare(job: Job, pack: int, pairs: Keys, again: int = 0) -> int:
@@ -248,9 +141,9 @@ def finish(job: Job) -> None:
         with storage.open_binary(job.output.part("pairs", pack, ".parquet")) as source:
             pairs += pq.read_metadata(source).num_rows
     left_out = [
-        count
+        bucket.left_out
         for pack in range(BUCKET_PACKS)
-        for count in read_buckets(job, PASSES - 1, pack)["left_out"].to_pylist()
+        for bucket in read_buckets(job, PASSES - 1, pack)
     ]
     summary = {"pairs": pairs, "large_buckets": len(left_out), "uncompared": sum(left_out)}
     job.output.commit("compare", 0, job.fingerprint("compare"), summary)

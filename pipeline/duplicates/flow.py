@@ -15,10 +15,12 @@ from pipeline.beam_steps import Call, Grouped, Spread
 from pipeline.duplicates import (
     against,
     bands,
+    candidates,
     choice,
     clusters,
     compare,
     exact,
+    leaders,
     passages,
     sketches,
 )
@@ -229,7 +231,7 @@ def _candidates(job: Job, keyed: tuple[int, Iterable[bytes]]) -> Iterator[tuple[
 
 
 def _write_candidates(job: Job, keyed: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
-    return bands.write_candidates(job, *keyed)
+    return candidates.write_candidates(job, *keyed)
 
 
 def _sketch(job: Job, keyed: tuple[int, Iterable[bytes]]) -> int:
@@ -237,11 +239,11 @@ def _sketch(job: Job, keyed: tuple[int, Iterable[bytes]]) -> int:
 
 
 def _compare(job: Job, pack: int) -> int:
-    return compare.compare(job, pack, bands.read_pairs(job, pack))
+    return compare.compare(job, pack, candidates.read_candidates(job, pack))
 
 
 def _leaders(again: int, job: Job, pack: int) -> Iterator[tuple[int, bytes]]:
-    return compare.leaders_of_buckets(job, pack, again)
+    return leaders.leaders_of_buckets(job, pack, again)
 
 
 def _compare_led(again: int, job: Job, keyed: tuple[int, Iterable[bytes]]) -> int:
