@@ -46,22 +46,7 @@ class Grouped(beam.PTransform):
 
     def expand(self, collections: Any) -> Any:
         """Groups, and drops what is there again."""
-        keyed, *waited_for = collections
-        ends = [
-            done | f"end {number}" >> beam.FlatMap(_nothing)
-            for number, done in enumerate(waited_for)
-        ]
-        if ends:
-            keyed = (keyed, *ends) | beam.Flatten()
-        return keyed | beam.GroupByKey() | beam.MapTuple(_once)
-
-
-def _nothing(_: Any) -> tuple[tuple[int, Any], ...]:
-    return ()
-
-
-def _once(key: int, values: Any) -> tuple[int, list[Any]]:
-    return key, list(dict.fromkeys(values))
+        return _waiting(collections) | beam.GroupByKey() | beam.MapTuple(_once)
 
 
 class Spread(beam.PTransform):
@@ -73,7 +58,27 @@ class Spread(beam.PTransform):
     def expand(self, collections: Any) -> Any:
         """Groups each number by itself, so that the runner divides the groups evenly."""
         parts, *waited_for = collections
-        return (parts | beam.Map(_keyed), *waited_for) | Grouped() | beam.Keys()
+        keyed = parts | beam.Map(_keyed)
+        return _waiting((keyed, *waited_for)) | beam.GroupByKey() | beam.Keys()
+
+
+def _waiting(collections: Any) -> Any:
+    """Returns the first collection with one behind it that is empty and ends when the others do."""
+    keyed, *waited_for = collections
+    if not waited_for:
+        return keyed
+    ends = [
+        done | f"end {number}" >> beam.FlatMap(_nothing) for number, done in enumerate(waited_for)
+    ]
+    return (keyed, *ends) | beam.Flatten()
+
+
+def _nothing(_: Any) -> tuple[tuple[int, Any], ...]:
+    return ()
+
+
+def _once(key: int, values: Any) -> tuple[int, list[Any]]:
+    return key, list(dict.fromkeys(values))
 
 
 def _keyed(part: int) -> tuple[int, int]:

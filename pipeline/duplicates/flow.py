@@ -6,7 +6,7 @@ nothing was found for, the empty elements of `all_of` make sure that it is calle
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import apache_beam as beam
@@ -54,7 +54,7 @@ class _Graph:
         self.dedup = dedup_of(job)
 
     def build(self, ready: Any) -> Any:
-        parts = self._numbers("all parts", self.job.n_parts + self.job.reference_parts)
+        parts = self._numbers(self.job.n_parts + self.job.reference_parts)
         if compare.can_choose_anew(self.job):  # only the threshold is another one
             ordered, done = parts, self._chosen(0, ready)
         else:
@@ -77,17 +77,21 @@ class _Graph:
             done = self._near(ordered, done)
         return done
 
-    def _numbers(self, label: str, count: int) -> Any:
-        counted = self.pipeline | f"count {label}" >> beam.Create([count])
-        return counted | f"number {label}" >> beam.FlatMap(_numbers)
+    @cache  # noqa: B019
+    def _numbers(self, count: int) -> Any:
+        counted = self.pipeline | f"one {count}" >> beam.Create([count])
+        return counted | f"below {count}" >> beam.FlatMap(_numbers)
+
+    @cache  # noqa: B019
+    def _empties(self, count: int) -> Any:
+        return self._numbers(count) | f"empty below {count}" >> beam.Map(_empty)
 
     def _call(self, function: Callable[..., Any], many: bool = False) -> Any:
         return beam.ParDo(Call(function, self.job, many))
 
     def _all_of(self, found: Any, count: int, label: str) -> Any:
         """Groups what was found, with an empty element for each number below `count`."""
-        empty = self._numbers(label, count) | f"empty {label}" >> beam.Map(_empty)
-        merged = (found, empty) | f"all {label}" >> beam.Flatten()
+        merged = (found, self._empties(count)) | f"all {label}" >> beam.Flatten()
         return (merged,) | f"group {label}" >> Grouped()
 
     def _equal(self, ordered: Any, kind: str, done: Any) -> Any:
@@ -139,7 +143,7 @@ class _Graph:
 
     def _packs(self, label: str, count: int, done: Any) -> Any:
         """Returns the numbers of packs when something is done."""
-        return (self._numbers(label, count), done) | f"spread {label}" >> Spread()
+        return (self._numbers(count), done) | f"spread {label}" >> Spread()
 
     def _chosen(self, again: int, compared: Any) -> Any:
         """Chooses survivors from all pairs compared so far."""
