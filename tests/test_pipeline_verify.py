@@ -276,7 +276,7 @@ def test_numbers_of_our_own_are_no_false_alarm(copy: Path) -> None:
     digits = "".join(str(n % 10) for n in range(32))
     for name in ("documents", "ledger"):
         change(copy / name / "part-00000.parquet", "id", lambda _: digits)
-    assert in_process("verify", copy).code == 0
+    assert looked_at(copy).hits == {}
     versions = {"libraries": {"numpy": "8.8.8.8"}, "code": {"source": "81.2.69.142"}}
     manifest = json.loads((copy / "manifest.json").read_text()) | versions
     (copy / "manifest.json").write_text(json.dumps(manifest))
