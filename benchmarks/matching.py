@@ -356,6 +356,8 @@ def show(name: str, count: int, taken: dict[str, Any], profile: bool) -> None:
         print(f"| Beam and the rest | | {rest:.2f} | | | |\n", flush=True)
 
 
+COLUMNS = ("what", "documents", "CPU, s", "µs a document", "wall, s", "MB before", "MB at most")
+COLUMNS += ("shuffled bytes a document",)
 SHOWN = ("pairs", "exact_duplicates", "near_duplicates", "large_buckets", "uncompared")
 
 
@@ -381,12 +383,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         work = given.work or Path(temporary)
-        print(
-            "| what | documents | CPU, s | µs a document | wall, s | MB before | MB at most |",
-            end="",
-        )
-        print(f" shuffled bytes a document | {' | '.join(SHOWN)} |")
-        print(f"|{'---|' * (8 + len(SHOWN))}")
+        print(f"| {' | '.join((*COLUMNS, *SHOWN))} |")
+        print(f"|{'---|' * (len(COLUMNS) + len(SHOWN))}")
         for kind, counts in (("", given.documents), ("hashes", given.hashes_only)):
             for count in counts:
                 root = work / f"{count}{kind}"

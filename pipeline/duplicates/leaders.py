@@ -44,11 +44,14 @@ def leaders_of_buckets(job: Job, pack: int, again: int) -> Keyed:
     minhash = dedup_of(job).minhash
     assert minhash is not None
     buckets = read_buckets(job, again - 1, pack)
-    kept = [_digest(documents) for documents in _kept(job, buckets)]
+    every = distinct(np.concatenate([np.empty(0, np.uint64), *(one.documents for one in buckets)]))
+    stays = every[~_dropped(job, every)]
+    kept = [_digest(bucket.documents[find(stays, bucket.documents)[1]]) for bucket in buckets]
     new = [n for n, bucket in enumerate(buckets) if bucket.kept != kept[n]]
     left_out = [bucket.left_out for bucket in buckets]
     if new:
-        known, sets, dropped = _by_priority(job, [buckets[n].documents for n in new])
+        known, sets = _by_priority(job, [buckets[n].documents for n in new])
+        dropped = ~find(stays, known)[1]
 
         def compared() -> Iterator[Numbers]:
             places = np.argsort(known)
@@ -63,24 +66,16 @@ def leaders_of_buckets(job: Job, pack: int, again: int) -> Keyed:
     write_buckets(job, again, pack, map(Bucket, documents, left_out, kept))
 
 
-def _kept(job: Job, buckets: list[Bucket]) -> Iterator[Keys]:
-    """Yields the documents of each bucket that are kept so far."""
-    known = distinct(np.concatenate([np.empty(0, np.uint64), *(one.documents for one in buckets)]))
-    dropped = _dropped(job, known)
-    for bucket in buckets:
-        yield bucket.documents[~dropped[np.searchsorted(known, bucket.documents)]]
-
-
 def _digest(documents: Keys) -> bytes:
     return blake2b(documents.tobytes(), digest_size=16).digest()
 
 
-def _by_priority(job: Job, lists: list[Keys]) -> tuple[Keys, Sets, NDArray[np.bool_]]:
-    """Returns the documents of some lists in order of priority, their sets, who is dropped."""
+def _by_priority(job: Job, lists: list[Keys]) -> tuple[Keys, Sets]:
+    """Returns the documents of some lists in order of priority, and their shingle sets."""
     sketches = Sketches(job)
     known = distinct(np.concatenate(lists))
     known = known[np.argsort(~sketches.ranks(known))]
-    return known, sketches.sets(known), _dropped(job, known)
+    return known, sketches.sets(known)
 
 
 def _dropped(job: Job, keys: Keys) -> NDArray[np.bool_]:
